@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The error idiom of the whole project.
+ *
+ * A function that can fail returns int: 0 or a negative errno (a few searches also return 1, and
+ * their comment says so). The place that finds out what is wrong says so once, with
+ * `return fail(-EIO, "tree %llu block %llu: ...")`; everybody above passes the number on.
+ * The message is kept per thread, like errno. The library never prints.
+ */
+#ifndef COPSE_BASE_ERR_H
+#define COPSE_BASE_ERR_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define MUST_USE __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+#ifndef EUCLEAN
+#define EUCLEAN 117
+#endif
+
+/* Longest message kept, including the final NUL; longer ones are cut. */
+#define FAIL_MESSAGE_MAX 512
+
+/* Records a message for this thread and returns err (which must be negative). */
+int fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Puts `fmt: ` in front of the message already recorded and returns err. */
+int fail_context(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The last message of this thread; "" when there is none. Valid until the next fail(). */
+const char *fail_message(void);
+
+void fail_clear(void);
+
+/* Runs expr; when it is negative, returns it from the calling function. */
+#define TRY(expr)                                                                                  \
+    do {                                                                                           \
+        int try_ret_ = (expr);                                                                     \
+        if (try_ret_ < 0)                                                                          \
+            return try_ret_;                                                                       \
+    } while (0)
+
+/*
+ * For our own mistakes only, never for what a device says. Stays on in release builds: going on
+ * after a broken invariant is how file systems lose data. `what` cites the invariant where one
+ * applies, as "I5: ...".
+ */
+#define INVARIANT(cond, what)                                                                      \
+    do {                                                                                           \
+        if (__builtin_expect(!(cond), 0))                                                          \
+            invariant_broken(#cond, what, __FILE__, __LINE__);                                     \
+    } while (0)
+
+_Noreturn void invariant_broken(const char *cond, const char *what, const char *file, int line);
+
+#endif
