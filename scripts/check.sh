@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # check.sh BUILD LOGS [--meson-only]: runs the tests of a build directory and leaves their TAP in
-# LOGS for tap-sum.sh. The tests that meson knows, then the bats files of tests/*/. Says nothing
+# LOGS for tap-sum.sh. The tests that meson knows, then the bats files of tests/*/ (--meson-only: the
+# first without those of the sources themselves, for a second build of the same tree). Says nothing
 # about the outcome by its exit status except that something could not be run at all.
 set -u
 
@@ -18,7 +19,8 @@ export COPSE_BUILD=$build COPSE=$build/copse COPSE_SOURCE=$top
 export PATH=$build:$PATH
 export TAP_RUN=$top/scripts/tap-run.sh
 
-meson test -C "$build" --no-rebuild --print-errorlogs --num-processes "$jobs" \
+[ "$only" = --meson-only ] && suites=(--no-suite rules) || suites=()
+meson test -C "$build" --no-rebuild "${suites[@]}" --print-errorlogs --num-processes "$jobs" \
     --wrapper "$top/scripts/tap-run.sh $logs/meson -" </dev/null >"$logs/meson.out" 2>&1
 meson_status=$?
 grep -vE '^$|^(Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout):|^ninja:|^Full log' "$logs/meson.out"

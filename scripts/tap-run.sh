@@ -12,9 +12,9 @@ fi
 dir=$1 name=$2
 shift 2
 if [ "$name" = - ]; then
-    name="${1##*/}"
-    for arg in "${@:2}"; do
-        name+=" ${arg##*/}"
+    name=
+    for arg in "$@"; do
+        [ "${arg##*/}" = bash ] || name+="${name:+ }${arg##*/}"
     done
 fi
 
