@@ -21,19 +21,25 @@ missing() {
     wanted "$@" | grep -vxF -f <(echo "$have") | paste -sd' '
 }
 
-as_root() {
+# How to become root, as a command to put in front; fails when there is no way without a password
+# that nobody could type.
+root_prefix() {
     if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
-        sudo "$@"
+        echo env
+    elif command -v sudo >/dev/null && { sudo -n true || : </dev/tty; } 2>/dev/null; then
+        echo sudo
     else
         return 1
     fi
 }
 
 install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+    local as_root
+    as_root=$(root_prefix) || return 1
+    echo "deps: installing $*"
+    $as_root DEBIAN_FRONTEND=noninteractive apt-get update -qq </dev/null &&
+        $as_root DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+            "$@" </dev/null
 }
 
 list=no
@@ -56,10 +62,9 @@ if [ "$list" = yes ]; then
     exit 0
 fi
 
-echo "deps: installing $need"
 # shellcheck disable=SC2086
-if ! install $need </dev/null; then
-    echo "deps: could not install them; as root, run:" >&2
+if ! install $need; then
+    echo "deps: packages are missing and could not be installed; as root, run:" >&2
     echo "    apt-get update && apt-get install -y --no-install-recommends $need" >&2
     exit 1
 fi
