@@ -17,8 +17,10 @@ wanted() {
 
 missing() {
     local have
-    have=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
-    wanted "$@" | grep -vxF -f <(echo "$have") | paste -sd' '
+    have=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p' | tr '\n' ' ') "
+    for package in $(wanted "$@"); do
+        [[ $have == *" $package "* ]] || echo "$package"
+    done | paste -sd' '
 }
 
 # How to become root, as a command to put in front; fails when there is no way without a password
