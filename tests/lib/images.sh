@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Images, loop devices and mounts for tests, to be sourced. Everything a script attaches or mounts
+# lives in a mount namespace of its own and on loop devices that detach themselves at unmount, so
+# nothing stays behind however the script ends.
+#
+#   COPSE             the program under test (default build/copse)
+#   COPSE_TEST_TOOLS  where manifest, mktree and collide are (default: build/tests/lib, else they
+#                     are compiled into the cache)
+#   COPSE_TEST_CACHE  build/cache
+#   COPSE_TEST_KEEP   keep the scratch directory
+
+tests_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source_root=$(cd "$tests_lib/../.." && pwd)
+export COPSE_TEST_CACHE=${COPSE_TEST_CACHE:-$source_root/build/cache}
+COPSE=${COPSE:-$source_root/build/copse}
+PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C
+
+# Why kernel mounts cannot be tried here, or nothing.
+why_no_kernel() {
+    if ((EUID != 0)); then
+        echo "not root"
+    elif [[ ! -e /dev/loop-control ]]; then
+        echo "no loop devices"
+    elif ! grep -qw btrfs /proc/filesystems && ! modprobe -q btrfs; then
+        echo "the kernel has no btrfs"
+    elif ! command -v mkfs.btrfs >/dev/null; then
+        echo "no mkfs.btrfs"
+    fi
+}
+
+# First of all in a script that mounts: starts it again in a mount namespace of its own.
+#   own_mounts "$0" "$@"
+own_mounts() {
+    [[ ${COPSE_TEST_NAMESPACE:-} == "$1" ]] && return
+    COPSE_TEST_NAMESPACE=$1 exec unshare --mount --propagation private -- "$BASH" "$@"
+}
+
+# Makes $scratch, which goes away with everything mounted in it when the script ends.
+make_scratch() {
+    scratch=$(mktemp -d "${TMPDIR:-/tmp}/copse-test.XXXXXX") || exit 1
+    trap 'drop_scratch' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+}
+
+drop_scratch() {
+    local dir
+    # The deepest first.
+    awk '{print $5}' /proc/self/mountinfo | grep -F "$scratch/" | sort -r | while read -r dir; do
+        umount "$(printf '%b' "$dir")" 2>/dev/null || umount -l "$(printf '%b' "$dir")"
+    done
+    if [[ -n ${COPSE_TEST_KEEP:-} ]]; then
+        echo "# kept: $scratch" >&2
+    else
+        rm -rf "$scratch"
+    fi
+}
+
+# mount_image IMAGE DIR [OPTIONS]: the loop device detaches itself when DIR is unmounted.
+mount_image() {
+    local image=$1 dir=$2 options=${3:-} dev rc=0
+    mkdir -p "$dir"
+    dev=$(losetup --find --show "$image") || return 1
+    mount -t btrfs ${options:+-o "$options"} "$dev" "$dir" || rc=$?
+    losetup --detach "$dev"
+    return $rc
+}
+
+# kernel_manifest IMAGE FILE [MOUNT-OPTIONS]: what the kernel sees in the whole file system. With
+# a log tree pending the kernel replays it first, which changes the image.
+kernel_manifest() {
+    local image=$1 file=$2 options=${3:-} dir rc=0
+    dir=$(mktemp -d "$scratch/look.XXXXXX")
+    mount_image "$image" "$dir" "ro,noatime,subvolid=5${options:+,$options}" || return 1
+    "$(tool manifest)" -o "$file" "$dir" || rc=1
+    umount "$dir" && rmdir "$dir"
+    return $rc
+}
+
+# Prints where a helper program of this directory is, compiling it if no build has made it.
+tool() {
+    local dir=${COPSE_TEST_TOOLS:-$source_root/build/tests/lib} out=$COPSE_TEST_CACHE/tools src
+    if [[ -x $dir/$1 ]]; then
+        echo "$dir/$1"
+        return
+    fi
+    src=("$tests_lib/$1"*.c)
+    [[ $1 == manifest ]] || src+=("$tests_lib/name_hash.c")
+    if [[ ! -x $out/$1 || -n $(find "$tests_lib" -name '*.[ch]' -newer "$out/$1") ]]; then
+        mkdir -p "$out"
+        "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -O2 -o "$out/$1.$$" "${src[@]}" \
+            $([[ $1 == manifest ]] && echo -lxxhash) >&2 &&
+            mv "$out/$1.$$" "$out/$1" || return 1
+    fi
+    echo "$out/$1"
+}
+
+# Sets $btrfs_new to the directory of a btrfs-progs 6.14, or to nothing; says so when it cannot.
+find_new_progs() {
+    btrfs_new=$("$tests_lib/get-btrfs-progs-6.14.sh") || btrfs_new=
+}
+
+# Columns that no copy onto another file system keeps; inode numbers, subvolumes, flags and holes.
+copy_loses=ino,ctime,atime,otime,dirsize,dirlinks,flags,subvol,svro,data,x:btrfs
+# Columns that FUSE does not carry, or that copse numbers in its own way.
+mount_loses=ino,otime,subvol,svro,dirlinks
+
+# compare_columns NAME LEFT-OUT GOT EXPECTED: a test that two manifests agree on the other columns.
+compare_columns() {
+    local name=$1 without=$2 got=$3 expected=$4
+    "$(tool manifest)" -x "$without" -o "$got.columns" -f "$got"
+    "$(tool manifest)" -x "$without" -o "$expected.columns" -f "$expected"
+    same "$name" "$got.columns" "$expected.columns"
+}
