@@ -51,8 +51,9 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@scripts/bench.sh $(BUILD)
 
-install: all
+install: configure
 	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
+	@ninja -C $(BUILD)
 	@meson install -C $(BUILD) --no-rebuild
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
 
