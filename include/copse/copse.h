@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * libcopse: btrfs file systems in image files and on block devices, without mounting, without root.
+ *
+ * Conventions
+ * - Functions that can fail return 0 or a negative errno; copse_error() then says what and where,
+ *   for the calling thread, until its next failing call.
+ * - Handles are opaque. What a function hands out through a `**out` belongs to the caller, who
+ * gives it back with the matching _put, _close or _free. Out-parameters are untouched on failure.
+ * - Options structs begin with their size; initialise them with the matching _INIT macro, so that
+ *   programs keep working when fields are added.
+ * - Sizes and offsets are bytes. Names and paths are bytes, not text: anything but '/' and NUL.
+ * - A copse_fs and its nodes may be used from several threads at once. Whoever closes it makes sure
+ *   nobody uses it any more.
+ */
+#ifndef COPSE_COPSE_H
+#define COPSE_COPSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct copse_fs copse_fs;
+typedef struct copse_node copse_node;
+
+/** What went wrong last in this thread; "" when nothing did. Valid until the next failing call. */
+const char *copse_error(void);
+
+/** "0.1.0". */
+const char *copse_version(void);
+
+/** Names of optional parts compiled in, NULL-terminated ("isa-l", ...). */
+const char *const *copse_features(void);
+
+enum copse_note_level { COPSE_NOTE_INFO, COPSE_NOTE_WARNING, COPSE_NOTE_ERROR };
+
+/**
+ * Where notes go: things a user should know that are no failure of a call (a damaged mirror that
+ * the other copy made good, a superblock copy used). One line without newline, from any thread.
+ * NULL: nowhere. Process-wide.
+ */
+void copse_set_note_handler(void (*handler)(void *arg, enum copse_note_level level,
+                                            const char *message),
+                            void *arg);
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+struct copse_open_options {
+    size_t size;             /* of this struct */
+    bool readonly;           /* changes no byte; a pending log tree is not applied */
+    uint64_t cache_bytes;    /* for tree blocks and dirty data together; 0: 256 MiB */
+    const char *subvol;      /* path of the subvolume to be the root; NULL: the default subvolume */
+    uint64_t subvolid;       /* its id; 0: not given. Not together with subvol. */
+    bool noatime;            /* never update access times */
+    bool strictatime;        /* on every read; otherwise as relatime */
+    bool nodatacow;          /* new files get the NOCOW flag */
+    bool discard;            /* give freed space back to the device */
+    unsigned commit_seconds; /* background commit; 0: none (only when asked or needed) */
+    bool background;         /* write back and commit in a thread of its own */
+};
+/* clang-format off */
+#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false }
+/* clang-format on */
+
+/**
+ * Opens the file system on these devices (image files or block devices).
+ *
+ * @return -EBUSY in use by another process or mounted by the kernel; -EINVAL no btrfs;
+ *         -EOPNOTSUPP a feature this build does not know; -EUCLEAN, -EIO damage; -ENOENT, -EACCES
+ * ... With unknown compat_ro bits a writable open succeeds read-only and notes why.
+ */
+int copse_open(const char *const *devices, unsigned count, const struct copse_open_options *options,
+               copse_fs **out);
+
+/**
+ * Writes back, commits (when writable) and closes. All nodes must have been put. The handle is gone
+ * even when this fails; a failure means that the last changes are not durable.
+ */
+int copse_close(copse_fs *fs);
+
+/** Drops everything that is not durable and closes, as a crash would. For tests and `shell crash`.
+ */
+void copse_crash(copse_fs *fs);
+
+bool copse_readonly(const copse_fs *fs);
+
+/** Makes everything durable: all dirty data, then a commit. */
+int copse_sync(copse_fs *fs);
+
+/* ---- nodes: files, directories and whatever else has a name
+ * -------------------------------------- */
+
+struct copse_stat {
+    uint64_t subvol;     /* id of the subvolume (tree) */
+    uint64_t subvol_ino; /* inode number inside the subvolume, as Linux shows it */
+    uint64_t ino;        /* unique in this file system: what a mount of it shows */
+    uint32_t mode;       /* type and permissions, as in struct stat */
+    uint32_t nlink;
+    uint32_t uid, gid;
+    uint64_t rdev; /* as makedev() of the C library makes it */
+    uint64_t size;
+    uint64_t blocks; /* units of 512 bytes */
+    uint32_t blksize;
+    uint32_t flags;      /* FS_*_FL of linux/fs.h, as lsattr shows them */
+    uint64_t generation; /* transaction that created the inode */
+    uint64_t transid;    /* transaction that changed it last */
+    struct timespec atime, mtime, ctime, btime;
+};
+
+/** The root directory of the opened subvolume. */
+copse_node *copse_root(copse_fs *fs);
+copse_node *copse_node_ref(copse_node *node);
+/** The last reference to a node without names deletes its inode. NULL is fine. */
+void copse_node_put(copse_node *node);
+
+int copse_stat(copse_node *node, struct copse_stat *out);
+
+/** One step: name in directory dir. "." and ".." work; ".." of the root is the root. */
+int copse_lookup(copse_node *dir, const char *name, size_t len, copse_node **out);
+
+#define COPSE_WALK_NOFOLLOW 1u /* do not follow a symlink in the last place */
+/** A whole path from `from` (NULL: the root); symlinks are followed inside the file system. */
+int copse_walk(copse_fs *fs, copse_node *from, const char *path, unsigned flags, copse_node **out);
+
+struct copse_dirent {
+    const char *name; /* not NUL-terminated */
+    size_t len;
+    uint64_t ino;    /* as copse_stat.ino */
+    uint8_t type;    /* DT_* of dirent.h */
+    uint64_t cookie; /* to go on behind this entry */
+};
+/**
+ * Entries in index order behind cookie (0: from the beginning, with "." and ".."), until fn returns
+ * non-zero (then this returns 0). fn must not call back into the library. Entries added or removed
+ * meanwhile may or may not be seen; all others exactly once.
+ */
+int copse_readdir(copse_node *dir, uint64_t cookie,
+                  int (*fn)(void *arg, const struct copse_dirent *entry), void *arg);
+
+struct copse_cred {
+    uint32_t uid, gid;
+};
+
+/** mode: type and permissions; regular files, fifos, sockets, devices (rdev). */
+int copse_mknod(copse_node *dir, const char *name, size_t len, uint32_t mode, uint64_t rdev,
+                const struct copse_cred *cred, copse_node **out);
+int copse_mkdir(copse_node *dir, const char *name, size_t len, uint32_t mode,
+                const struct copse_cred *cred, copse_node **out);
+int copse_symlink(copse_node *dir, const char *name, size_t len, const char *target,
+                  const struct copse_cred *cred, copse_node **out);
+/** A file without a name (O_TMPFILE); copse_link gives it one. */
+int copse_tmpfile(copse_node *dir, uint32_t mode, const struct copse_cred *cred, copse_node **out);
+int copse_link(copse_node *node, copse_node *dir, const char *name, size_t len);
+int copse_unlink(copse_node *dir, const char *name, size_t len);
+int copse_rmdir(copse_node *dir, const char *name, size_t len);
+
+#define COPSE_RENAME_NOREPLACE 1u
+#define COPSE_RENAME_EXCHANGE 2u
+#define COPSE_RENAME_WHITEOUT 4u
+int copse_rename(copse_node *from_dir, const char *from, size_t from_len, copse_node *to_dir,
+                 const char *to, size_t to_len, unsigned flags);
+
+/** Target of a symlink, at most cap bytes, not NUL-terminated; *len: its whole length. */
+int copse_readlink(copse_node *node, char *buf, size_t cap, size_t *len);
+
+#define COPSE_SET_MODE (1u << 0)
+#define COPSE_SET_UID (1u << 1)
+#define COPSE_SET_GID (1u << 2)
+#define COPSE_SET_SIZE (1u << 3)
+#define COPSE_SET_ATIME (1u << 4)
+#define COPSE_SET_MTIME (1u << 5)
+#define COPSE_SET_CTIME (1u << 6)
+#define COPSE_SET_ATIME_NOW (1u << 7)
+#define COPSE_SET_MTIME_NOW (1u << 8)
+#define COPSE_SET_KILL_SUIDGID (1u << 9) /* with SIZE, UID, GID: clear set-id bits as Linux does   \
+                                          */
+/** Changes what the bits of `set` name, from the fields of st. */
+int copse_setattr(copse_node *node, unsigned set, const struct copse_stat *st);
+
+/** Inode flags as chattr knows them (FS_*_FL). */
+int copse_set_flags(copse_node *node, uint32_t flags);
+
+/* ---- data
+ * ----------------------------------------------------------------------------------------- */
+
+/** *done < len only at the end of the file. */
+int copse_pread(copse_node *node, void *buf, size_t len, uint64_t offset, size_t *done);
+/** Space is promised before this returns (promise 1). *done may be short with -ENOSPC: what was
+ *  written before stays, and is set even on failure. */
+int copse_pwrite(copse_node *node, const void *buf, size_t len, uint64_t offset, size_t *done);
+/** mode: FALLOC_FL_* of linux/falloc.h. */
+int copse_fallocate(copse_node *node, int mode, uint64_t offset, uint64_t len);
+/** whence: SEEK_DATA or SEEK_HOLE. -ENXIO. */
+int copse_lseek(copse_node *node, uint64_t offset, int whence, uint64_t *out);
+/** Shares a range (FICLONERANGE); len 0: to the end of src. */
+int copse_clone_range(copse_node *src, uint64_t src_offset, uint64_t len, copse_node *dst,
+                      uint64_t dst_offset);
+/** copy_file_range: shares what can be shared, copies the rest. */
+int copse_copy_range(copse_node *src, uint64_t src_offset, copse_node *dst, uint64_t dst_offset,
+                     uint64_t len, uint64_t *done);
+
+#define COPSE_EXTENT_INLINE 1u
+#define COPSE_EXTENT_PREALLOC 2u
+#define COPSE_EXTENT_COMPRESSED 4u
+#define COPSE_EXTENT_SHARED 8u
+#define COPSE_EXTENT_DELALLOC 16u
+struct copse_extent {
+    uint64_t offset; /* in the file */
+    uint64_t len;
+    uint64_t address; /* logical; 0 for inline and not yet allocated ones */
+    unsigned flags;   /* COPSE_EXTENT_* */
+};
+/** Extents that hold data between offset and offset + len, holes left out. */
+int copse_fiemap(copse_node *node, uint64_t offset, uint64_t len,
+                 int (*fn)(void *arg, const struct copse_extent *extent), void *arg);
+/** Durable when it returns 0 (data_only: fdatasync). */
+int copse_fsync(copse_node *node, bool data_only);
+/** An error of writeback that this open file has not seen yet, once; for close(2). */
+int copse_flush(copse_node *node);
+
+/* ---- extended attributes
+ * ------------------------------------------------------------------------------ */
+
+/** *len: the value's length, also when cap is 0. -ERANGE, -ENODATA. */
+int copse_getxattr(copse_node *node, const char *name, void *buf, size_t cap, size_t *len);
+/** flags: XATTR_CREATE, XATTR_REPLACE of sys/xattr.h. */
+int copse_setxattr(copse_node *node, const char *name, const void *value, size_t len, int flags);
+int copse_removexattr(copse_node *node, const char *name);
+int copse_listxattr(copse_node *node, char *buf, size_t cap, size_t *len);
+
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------- */
+
+struct copse_space_totals {
+    uint64_t profile; /* BTRFS_BLOCK_GROUP_* bits: kind and profile */
+    uint64_t total, used, reserved, pinned, readonly;
+};
+struct copse_usage {
+    struct copse_space_totals data, metadata, system;
+    uint64_t device_size, device_unallocated;
+    uint64_t global_reserve;
+    uint64_t free_estimate; /* what data could still be written */
+    uint64_t free_min;      /* the same at the worst profile */
+};
+int copse_usage(copse_fs *fs, struct copse_usage *out);
+
+struct copse_fs_info {
+    uint8_t fsid[16];
+    char label[256];
+    uint64_t generation;
+    uint32_t nodesize, sectorsize;
+    const char *csum_name;
+    uint64_t default_subvol;
+    uint64_t num_devices;
+    uint64_t total_bytes, bytes_used;
+    bool log_pending; /* fsynced changes are not shown in a read-only open */
+};
+int copse_fs_info(copse_fs *fs, struct copse_fs_info *out);
+int copse_set_label(copse_fs *fs, const char *label);
+
+/* ---- subvolumes
+ * -------------------------------------------------------------------------------------------- */
+
+struct copse_subvol {
+    uint64_t id, parent_id, dirid; /* parent_id 0: the top level */
+    uint64_t generation, creation_generation;
+    uint64_t flags; /* bit 0: read-only */
+    uint8_t uuid[16], parent_uuid[16], received_uuid[16];
+    struct timespec ctime, otime, stime, rtime;
+    uint64_t ctransid, otransid, stransid, rtransid;
+    const char *path; /* from the top level, without leading '/'; "" for the top level itself */
+    bool deleted;     /* being removed */
+};
+/** All subvolumes in order of id, the top level (5) first. */
+int copse_subvol_list(copse_fs *fs, int (*fn)(void *arg, const struct copse_subvol *subvol),
+                      void *arg);
+/** The subvolume a node is in; path valid until the next call of this thread. */
+int copse_subvol_of(copse_node *node, struct copse_subvol *out);
+int copse_subvol_get_default(copse_fs *fs, uint64_t *id);
+int copse_subvol_set_default(copse_fs *fs, uint64_t id);
+/** Whether node is the root directory of a subvolume. */
+bool copse_is_subvol(const copse_node *node);
+
+/* ---- inspection, without opening the trees
+ * ---------------------------------------------------------------------- */
+
+struct copse_text_sink {
+    void (*put)(void *arg, const char *text, size_t len);
+    void *arg;
+};
+/** As `btrfs inspect-internal dump-super`. copy: 0, 1, 2, or -1 for all; full: -f. */
+int copse_dump_super(const char *device, int copy, bool full, bool force,
+                     const struct copse_text_sink *sink);
+struct copse_dump_tree_options {
+    size_t size;
+    uint64_t tree;  /* 0: all */
+    uint64_t block; /* logical address of one block, 0: none */
+    bool follow;    /* with block: its children too */
+};
+#define COPSE_DUMP_TREE_OPTIONS_INIT                                                               \
+    {                                                                                              \
+        sizeof(struct copse_dump_tree_options), 0, 0, false                                        \
+    }
+/** As `btrfs inspect-internal dump-tree`. */
+int copse_dump_tree(const char *const *devices, unsigned count,
+                    const struct copse_dump_tree_options *options,
+                    const struct copse_text_sink *sink);
+/** Paths of an inode in the subvolume of node. */
+int copse_inode_paths(copse_node *node, uint64_t ino, int (*fn)(void *arg, const char *path),
+                      void *arg);
+/** Files that refer to a logical address. */
+int copse_logical_paths(copse_fs *fs, uint64_t logical,
+                        int (*fn)(void *arg, uint64_t root, uint64_t ino, uint64_t offset),
+                        void *arg);
+
+/* ---- making file systems
+ * -------------------------------------------------------------------------------------------- */
+
+struct copse_mkfs_options {
+    size_t size;
+    uint64_t byte_count;          /* -b; 0: the device's size */
+    bool force;                   /* -f */
+    const char *label;            /* -L */
+    const char *uuid;             /* -U, text */
+    uint32_t nodesize;            /* -n; 0: 16 KiB (or the sector size if larger) */
+    uint32_t sectorsize;          /* -s; 0: 4 KiB */
+    const char *data_profile;     /* -d "single" "dup"; NULL: default */
+    const char *meta_profile;     /* -m */
+    bool mixed;                   /* -M */
+    const char *csum;             /* --csum name */
+    const char *features;         /* -O list */
+    const char *runtime_features; /* -R list */
+    bool no_discard;              /* -K */
+    uint64_t seed;                /* not 0: uuids and times from this seed, byte-reproducible */
+};
+/* clang-format off */
+#define COPSE_MKFS_OPTIONS_INIT { sizeof(struct copse_mkfs_options), 0, false, NULL, NULL, 0, 0, NULL, NULL, false, NULL, NULL, NULL, false, 0 }
+/* clang-format on */
+int copse_mkfs(const char *device, const struct copse_mkfs_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef COPSE_ENGINE_STORE_INTERNAL_H
+#define COPSE_ENGINE_STORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "engine/store/store.h"
+
+/*
+ * How much metadata is promised. See reserve.c for the bound that the numbers feed.
+ */
+struct reserve {
+    pthread_mutex_t lock;
+    uint64_t txn_units;      /* changes begun in the running transaction */
+    uint64_t future_units;   /* changes promised for dirty data */
+    uint64_t held;           /* bytes promised to engine/space now */
+    uint64_t taken_at_start; /* metadata bytes not free when the transaction began */
+    uint64_t nodes_at_start; /* metadata bytes of nodes then: each is copied at most once */
+};
+
+struct store_private {
+    pthread_rwlock_t meta;
+    struct reserve reserve;
+    struct store_hooks hooks;
+    void *hooks_arg;
+    bool readonly;
+    bool changed; /* something was begun since the last commit */
+    bool uuid_tree_current;
+    bool first_commit_done;
+    uint64_t commits;
+};
+
+void reserve_init(struct store *store);
+void reserve_destroy(struct store *store);
+/* A new transaction begins: nothing of it is used yet. */
+void reserve_restart(struct store *store);
+/* Promises for more changes; -ENOSPC, or -EAGAIN when a commit would help. */
+int reserve_more(struct store *store, unsigned txn_units, unsigned future_units,
+                 bool use_reserve) MUST_USE;
+void reserve_less_future(struct store *store, unsigned units);
+/* What was allocated since no longer needs a promise. */
+void reserve_settle(struct store *store);
+
+/* quota.c: within the first commit of a writable open */
+int quota_mark_inconsistent(struct store *store) MUST_USE;
+
+/* open.c */
+int store_load(struct store *store) MUST_USE;
+
+#endif

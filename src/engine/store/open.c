@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Finding the trees of a file system. */
+#include "engine/store/internal.h"
+
+#include "base/cleanup.h"
+
+/* ---- chunk tree -------------------------------------------------------------------------------
+ */
+
+static int load_chunk(struct store *store, const struct path *path, const struct key *key)
+{
+    struct vol *vol = store->engine.vol;
+    struct chunk_map map;
+
+    TRY(chunk_validate(key->offset, path_data(path), path_size(path), vol_limits(vol)));
+    TRY(chunk_map_decode(key->offset, path_data(path), path_size(path), &map));
+    return vol_add_chunk(vol, &map);
+}
+
+static int load_device(struct store *store, const struct path *path)
+{
+    struct vol *vol = store->engine.vol;
+    struct dev_item item;
+
+    if (path_size(path) < sizeof(disk_dev_item))
+        return fail(-EUCLEAN, "%s: too short for a device item", path_where(path));
+    dev_item_decode(&item, path_data(path));
+    for (unsigned i = 0; i < vol_device_count(vol); i++) {
+        struct vol_device *device = vol_device(vol, i);
+
+        if (device->devid == item.devid) {
+            device->item = item;
+            return 0;
+        }
+    }
+    return fail(-ENODEV, "device %llu of this file system is missing",
+                (unsigned long long)item.devid);
+}
+
+static int load_chunk_tree(struct store *store)
+{
+    struct engine *e = &store->engine;
+    const struct super *super = vol_super(e->vol);
+    AUTO_PATH struct path path = PATH_INIT;
+    struct key key = KEY_FIRST;
+
+    engine_root_set(e, &e->chunk_tree, TREE_CHUNK, super->chunk_root, super->chunk_root_generation,
+                    super->chunk_root_level);
+    int ret = tree_search_ge(&e->chunk_tree, &key, &path);
+    for (; ret == 0; ret = path_next(&path)) {
+        path_key(&path, &key);
+        if (key.type == KEY_CHUNK_ITEM)
+            TRY(load_chunk(store, &path, &key));
+        else if (key.type == KEY_DEV_ITEM)
+            TRY(load_device(store, &path));
+    }
+    return ret < 0 ? fail_context(ret, "chunk tree") : 0;
+}
+
+/* ---- system trees -------------------------------------------------------------------------------
+ */
+
+/* Fills in a system tree from its root item. Absent and not required: id stays 0. */
+static int load_system_tree(struct store *store, uint64_t id, bool required, struct root *out)
+{
+    struct tree_handle *tree;
+
+    int ret = roots_get(store->roots, id, &tree);
+    if (ret == -ENOENT && !required) {
+        fail_clear();
+        return 0;
+    }
+    if (ret < 0)
+        return fail_context(ret, "opening tree %llu", (unsigned long long)id);
+    engine_root_set(&store->engine, out, id, tree->root.bytenr, tree->root.generation,
+                    tree->root.level);
+    return 0;
+}
+
+static int load_system_trees(struct store *store)
+{
+    struct engine *e = &store->engine;
+    const struct super *super = vol_super(e->vol);
+
+    engine_root_set(e, &e->root_tree, TREE_ROOT, super->root, super->generation, super->root_level);
+    TRY(roots_open(e, &store->roots));
+    TRY(load_system_tree(store, TREE_EXTENT, true, &e->extent_tree));
+    TRY(load_system_tree(store, TREE_DEV, true, &e->dev_tree));
+    TRY(load_system_tree(store, TREE_CSUM, true, &e->csum_tree));
+    TRY(load_system_tree(store, TREE_UUID, false, &e->uuid_tree));
+    TRY(load_system_tree(store, TREE_QUOTA, false, &e->quota_tree));
+    if (e->compat_ro & COMPAT_RO_FREE_SPACE_TREE)
+        TRY(load_system_tree(store, TREE_FREE_SPACE, true, &e->free_space_tree));
+    if (e->compat_ro & COMPAT_RO_BLOCK_GROUP_TREE)
+        TRY(load_system_tree(store, TREE_BLOCK_GROUP, true, &e->block_group_tree));
+    return 0;
+}
+
+/* A balance that was interrupted leaves relocation trees, which share blocks in a way of their
+ * own; they must be finished before anything else may change. */
+static int refuse_reloc_trees(struct store *store)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    struct key key = key_make(TREE_RELOC, KEY_ROOT_ITEM, 0);
+
+    int ret = tree_search_ge(&store->engine.root_tree, &key, &path);
+    if (ret != 0)
+        return ret < 0 ? ret : 0;
+    path_key(&path, &key);
+    if (key.objectid != TREE_RELOC)
+        return 0;
+    return fail(-EROFS, "an interrupted balance must be finished by Linux first");
+}
+
+/* engine/space deletes v1 cache files without knowing references. */
+static int drop_cache_extent(void *ctx, uint64_t bytenr, uint64_t num_bytes, uint64_t root,
+                             uint64_t objectid, uint64_t offset)
+{
+    struct store *store = ctx;
+    struct data_ref ref = {.root = root, .objectid = objectid, .offset = offset};
+
+    return extent_drop_data_ref(store->extents, bytenr, num_bytes, &ref);
+}
+
+int store_load(struct store *store)
+{
+    struct engine *e = &store->engine;
+
+    TRY(load_chunk_tree(store));
+    TRY(load_system_trees(store));
+    if (store->priv->readonly) {
+        /* What space there is is good to know, but not needed to read files. */
+        if (space_open(e, &store->space) < 0)
+            env_note(e->env, NOTE_WARNING, "%s: space is not known: %s", vol_label(e->vol),
+                     fail_message());
+        return 0;
+    }
+    TRY(refuse_reloc_trees(store));
+    TRY(space_open(e, &store->space));
+    TRY(extents_open(e, store->space, &store->extents));
+    space_set_drop_extent(store->space, drop_cache_extent, store);
+    e->txn.transid = e->durable_gen + 1;
+    forest_set_generation(e->forest, e->txn.transid);
+    reserve_init(store);
+    return 0;
+}

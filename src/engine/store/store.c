@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/store/internal.h"
+
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+
+#define DEFAULT_CACHE_BYTES (64 * MIB)
+
+int store_open(struct vol *vol, const struct store_options *options, struct store **out)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    struct store_private *priv = calloc(1, sizeof(*priv));
+    uint64_t cache = options->cache_bytes ? options->cache_bytes : DEFAULT_CACHE_BYTES;
+
+    if (!store || !priv) {
+        free(store);
+        free(priv);
+        vol_close(vol);
+        return fail(-ENOMEM, "no memory to open a file system");
+    }
+    store->priv = priv;
+    priv->readonly = options->readonly || vol_readonly(vol);
+    priv->uuid_tree_current = vol_super(vol)->uuid_tree_generation == vol_super(vol)->generation;
+    pthread_rwlock_init(&priv->meta, NULL);
+
+    int ret = engine_init(&store->engine, vol, cache);
+    if (ret < 0) {
+        vol_close(vol);
+        pthread_rwlock_destroy(&priv->meta);
+        free(priv);
+        free(store);
+        return ret;
+    }
+    ret = store_load(store);
+    if (ret < 0) {
+        store_close(store);
+        return ret;
+    }
+    if (store->space)
+        space_set_discard(store->space, options->discard);
+    *out = store;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    struct vol *vol = store->engine.vol;
+
+    if (store->extents)
+        reserve_destroy(store);
+    extents_close(store->extents);
+    space_close(store->space);
+    roots_close(store->roots);
+    engine_release(&store->engine);
+    vol_close(vol);
+    pthread_rwlock_destroy(&store->priv->meta);
+    free(store->priv);
+    free(store);
+}
+
+void store_set_hooks(struct store *store, const struct store_hooks *hooks, void *arg)
+{
+    store->priv->hooks = *hooks;
+    store->priv->hooks_arg = arg;
+}
+
+bool store_readonly(const struct store *store)
+{
+    return store->priv->readonly || store->engine.txn.error != 0;
+}
+
+bool store_has_log(const struct store *store)
+{
+    return vol_super(store->engine.vol)->log_root != 0;
+}
+
+uint64_t store_commits(const struct store *store)
+{
+    return store->priv->commits;
+}
+
+void store_read_lock(struct store *store)
+{
+    pthread_rwlock_rdlock(&store->priv->meta);
+}
+
+void store_read_unlock(struct store *store)
+{
+    pthread_rwlock_unlock(&store->priv->meta);
+}
+
+/* ---- changes ------------------------------------------------------------------------------------
+ */
+
+/* Delayed references are worked off in batches, so that a commit finds few of them. */
+#define DELAYED_REFS_MAX 20000
+#define DELAYED_REFS_BATCH 4000
+
+static int promise_or_commit(struct store *store, enum store_intent intent, unsigned units)
+{
+    int ret = reserve_more(store, units, 0, false);
+
+    if (ret == -EAGAIN || ret == -ENOSPC) {
+        int err = store_commit_locked(store);
+        if (err < 0)
+            return err;
+        ret = reserve_more(store, units, 0, false);
+    }
+    if (ret == -EAGAIN || ret == -ENOSPC) {
+        if (intent == STORE_CREATE)
+            return fail(-ENOSPC, "no metadata space left");
+        ret = reserve_more(store, units, 0, true);
+    }
+    if (ret < 0)
+        return ret == -EAGAIN ? fail(-ENOSPC, "no metadata space left") : ret;
+    return space_prepare_chunks(store->space, SPACE_METADATA);
+}
+
+static int begin_locked(struct store *store, enum store_intent intent, unsigned units)
+{
+    TRY(txn_writable(&store->engine));
+    TRY(promise_or_commit(store, intent, units));
+    store->priv->changed = true;
+    return 0;
+}
+
+int store_begin(struct store *store, enum store_intent intent, unsigned units)
+{
+    if (store->priv->readonly)
+        return fail(-EROFS, "%s: opened read-only", vol_label(store->engine.vol));
+    pthread_rwlock_wrlock(&store->priv->meta);
+    int ret = begin_locked(store, intent, units);
+    if (ret < 0)
+        pthread_rwlock_unlock(&store->priv->meta);
+    return ret;
+}
+
+void store_end(struct store *store)
+{
+    if (extents_pending(store->extents) > DELAYED_REFS_MAX && store->engine.txn.error == 0) {
+        int ret = extents_run(store->extents, DELAYED_REFS_BATCH);
+        if (ret < 0)
+            txn_abort(&store->engine, ret);
+    }
+    reserve_settle(store);
+    pthread_rwlock_unlock(&store->priv->meta);
+}
+
+/* ---- promises for later
+ * --------------------------------------------------------------------------- */
+
+int store_promise(struct store *store, unsigned units)
+{
+    int ret = reserve_more(store, 0, units, false);
+
+    if (ret == -EAGAIN || ret == -ENOSPC) {
+        TRY(store_commit(store));
+        ret = reserve_more(store, 0, units, false);
+    }
+    return ret == -EAGAIN ? fail(-ENOSPC, "no metadata space left") : ret;
+}
+
+void store_unpromise(struct store *store, unsigned units)
+{
+    reserve_less_future(store, units);
+}
+
+static bool data_chunks_suffice(struct store *store)
+{
+    struct space_totals t;
+
+    space_totals(store->space, SPACE_DATA, &t);
+    uint64_t taken = t.used + t.allocated + t.pinned + t.readonly;
+    return taken + t.promised <= t.total;
+}
+
+int store_promise_data(struct store *store, uint64_t bytes)
+{
+    TRY(txn_writable(&store->engine));
+    int ret = space_promise(store->space, SPACE_DATA, bytes, false);
+
+    if (ret == -EAGAIN) {
+        TRY(store_commit(store));
+        ret = space_promise(store->space, SPACE_DATA, bytes, false);
+    }
+    if (ret < 0)
+        return ret == -EAGAIN ? fail(-ENOSPC, "no data space left") : ret;
+    if (data_chunks_suffice(store))
+        return 0;
+    ret = store_begin(store, STORE_CREATE, 4);
+    if (ret == 0) {
+        ret = space_prepare_chunks(store->space, SPACE_DATA);
+        store_end(store);
+    }
+    if (ret < 0)
+        space_promise_release(store->space, SPACE_DATA, bytes);
+    return ret;
+}
+
+void store_unpromise_data(struct store *store, uint64_t bytes)
+{
+    space_promise_release(store->space, SPACE_DATA, bytes);
+}

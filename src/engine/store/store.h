@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * store: one open file system below the level of files. Opens the trees, runs transactions, and
+ * holds the commit order in commit.c.
+ *
+ * The metadata lock lives here: store_read_* shares it, store_begin takes it alone. Nothing slow
+ * happens under it but tree I/O.
+ */
+#ifndef COPSE_ENGINE_STORE_STORE_H
+#define COPSE_ENGINE_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/csums/csums.h"
+#include "engine/extent/extent.h"
+#include "engine/root/root.h"
+#include "engine/space/space.h"
+#include "engine/txn/txn.h"
+
+struct store_options {
+    bool readonly;
+    uint64_t cache_bytes; /* nodes; 0: 64 MiB */
+    bool discard;
+};
+
+/* What fs/ does inside a commit. */
+struct store_hooks {
+    /* Before anything else, metadata lock held: write inode items, pending snapshots ... */
+    int (*before_commit)(void *arg);
+    /* The superblock is durable (err 0), or the transaction is lost. */
+    void (*after_commit)(void *arg, int err);
+};
+
+struct store {
+    struct engine engine;
+    struct space *space;
+    struct extents *extents;
+    struct roots *roots;
+    /* the rest is private to store */
+    struct store_private *priv;
+};
+
+/* Takes vol (closed with the store, also on failure). Does not replay a log: fs/fsync does. */
+int store_open(struct vol *vol, const struct store_options *options, struct store **out) MUST_USE;
+/* Closes without committing. */
+void store_close(struct store *store);
+void store_set_hooks(struct store *store, const struct store_hooks *hooks, void *arg);
+
+bool store_readonly(const struct store *store);
+/* Whether the last durable superblock names a log tree. */
+bool store_has_log(const struct store *store);
+
+void store_read_lock(struct store *store);
+void store_read_unlock(struct store *store);
+
+/* What a change may do, for the metadata promised to it. */
+enum store_intent {
+    STORE_CREATE,  /* may only use what is free */
+    STORE_RELEASE, /* unlink, truncate, delete: may use the global reserve */
+    STORE_INTERNAL /* writeback and commit: uses what was promised before */
+};
+
+/*
+ * Takes the metadata lock alone and promises metadata for `units` changes (a unit: one item in one
+ * place of a tree). May commit first to make room. -ENOSPC, -EROFS. End with store_end.
+ */
+int store_begin(struct store *store, enum store_intent intent, unsigned units) MUST_USE;
+void store_end(struct store *store);
+
+/*
+ * Promises metadata for `units` changes that will come later (dirty data), before the data is
+ * accepted; store_unpromise gives them back when done. No lock needed.
+ */
+int store_promise(struct store *store, unsigned units) MUST_USE;
+void store_unpromise(struct store *store, unsigned units);
+
+/* The same for data space; may commit to get pinned space back and creates chunks. */
+int store_promise_data(struct store *store, uint64_t bytes) MUST_USE;
+void store_unpromise_data(struct store *store, uint64_t bytes);
+
+/* A commit, durable when it returns 0. Called without the lock. Nothing to commit: returns 0. */
+int store_commit(struct store *store) MUST_USE;
+/* The same with the lock held by store_begin. */
+int store_commit_locked(struct store *store) MUST_USE;
+
+/* Counts finished commits. */
+uint64_t store_commits(const struct store *store);
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * file: the content of regular files (and symlink targets): mapping, dirty ranges, delayed
+ * allocation, writeback, holes, inline data, preallocation, cloning.
+ *
+ * A write promises data space and metadata (promise 1), copies the bytes into dirty ranges, and
+ * returns. Writeback later picks dirty ranges, allocates, compresses, checksums and writes them
+ * with no lock held, and then swaps the mapping in one metadata change (promise 4). Readers overlay
+ * dirty ranges and those in flight on the mapping.
+ *
+ * Writeback needs no inode lock: dirty ranges in flight are immutable; a new write of the same
+ * place makes a new dirty range above. Whoever changes the mapping of a range (truncate, punch,
+ * clone) first waits for what is in flight there.
+ */
+#ifndef COPSE_FS_FILE_FILE_H
+#define COPSE_FS_FILE_FILE_H
+
+#include "fs/inode/inode.h"
+
+int files_init(struct fs *fs) MUST_USE;
+void files_release(struct fs *fs);
+/* Called when the inode leaves memory: must have nothing dirty. */
+void file_state_free(struct inode *inode);
+
+/* All of these take inode->lock and the metadata lock themselves. */
+
+/* *done < len only at the end of the file. */
+int file_read(struct inode *inode, void *buf, size_t len, uint64_t offset, size_t *done) MUST_USE;
+/* *done tells how much was accepted, also on failure. -ENOSPC, -EFBIG, -EROFS, -EPERM. */
+int file_write(struct inode *inode, const void *buf, size_t len, uint64_t offset,
+               size_t *done) MUST_USE;
+int file_truncate(struct inode *inode, uint64_t size) MUST_USE;
+int file_fallocate(struct inode *inode, int mode, uint64_t offset, uint64_t len) MUST_USE;
+/* SEEK_DATA, SEEK_HOLE. -ENXIO. */
+int file_seek(struct inode *inode, uint64_t offset, int whence, uint64_t *out) MUST_USE;
+int file_clone_range(struct inode *src, uint64_t src_offset, uint64_t len, struct inode *dst,
+                     uint64_t dst_offset) MUST_USE;
+
+struct file_map {
+    uint64_t offset, len, address;
+    bool is_inline, prealloc, compressed, delalloc, shared;
+};
+int file_each_extent(struct inode *inode, uint64_t offset, uint64_t len,
+                     int (*fn)(void *arg, const struct file_map *map), void *arg) MUST_USE;
+
+/* ---- writeback
+ * ------------------------------------------------------------------------------------- */
+
+/* Writes back everything dirty in the inode when called, and waits for it. Returns (once) an error
+ * of an earlier writeback too. */
+int file_writeback(struct inode *inode) MUST_USE;
+/* The same for all inodes. */
+int files_writeback_all(struct fs *fs) MUST_USE;
+/* The same for all inodes of one tree (before a snapshot, a send). */
+int files_writeback_tree(struct fs *fs, uint64_t tree_id) MUST_USE;
+/* One background step: writes back one file whose data is older than age_ns, or any when over the
+ * limit. *more: there is more to do. */
+int files_writeback_step(struct fs *fs, uint64_t age_ns, bool *more) MUST_USE;
+uint64_t files_dirty_bytes(const struct fs *fs);
+/* An error of writeback not reported yet, once; 0 when none. */
+int file_take_error(struct inode *inode) MUST_USE;
+
+/* ---- for fs/mount and fs/fsync, within store_begin .. store_end
+ * ----------------------------------------- */
+
+/* Drops all extents from `from` (sector-aligned up) on, and their references. In steps: *more tells
+ * that store_end/store_begin and another call are needed (huge files). */
+int file_drop_extents_from(struct inode *inode, uint64_t from, bool *more) MUST_USE;
+/* Removes what maps [start, end), splitting at the edges; sector-aligned, or end = UINT64_MAX. */
+int file_drop_range(struct inode *inode, uint64_t start, uint64_t end) MUST_USE;
+/* Forgets dirty ranges (of an inode being deleted), giving back their promises. */
+void file_forget_dirty(struct inode *inode, uint64_t from);
+/* A symlink's target or other small content as inline extent of a fresh inode. */
+int file_insert_inline(struct inode *inode, const void *data, uint32_t len) MUST_USE;
+/* Reads a symlink's target. Metadata lock held. */
+int file_read_inline(struct inode *inode, void *buf, size_t cap, size_t *len) MUST_USE;
+
+#endif

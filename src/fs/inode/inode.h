@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * inode: inodes, directories, names, extended attributes, orphans. And `struct fs`, what all of
+ * fs/ shares.
+ *
+ * Locks, in the order they are taken:
+ *   inode->lock     content and size of a regular file (read: shared, write and truncate: alone);
+ *                   two inodes: in order of (tree id, ino)
+ *   the metadata lock (store_read_lock, store_begin)
+ *   inode->item_lock  the inode item in memory; held for a few instructions
+ *   fs->inodes_lock   the table of inodes in memory
+ * Directories are protected by the metadata lock alone.
+ *
+ * The inode item in memory is the truth; inode_mark_dirty() puts it on a list that the commit
+ * writes out (inodes_write_dirty, called from the before_commit hook), so that a thousand changes
+ * of one directory cost one item update.
+ */
+#ifndef COPSE_FS_INODE_INODE_H
+#define COPSE_FS_INODE_INODE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/store/store.h"
+
+struct fs_options {
+    bool noatime;
+    bool strictatime;
+    bool nodatacow;
+    uint64_t dirty_limit_bytes; /* of file data in memory; 0: 64 MiB */
+};
+
+struct fs {
+    struct store *store;
+    struct env *env;
+    struct fs_options options;
+    pthread_mutex_t inodes_lock;
+    struct inode_table *inodes; /* private to inode/ */
+    struct file_shared *files;  /* private to file/ */
+};
+
+struct inode {
+    struct fs *fs;
+    struct tree_handle *tree;
+    uint64_t ino;
+    uint64_t refs; /* under fs->inodes_lock */
+
+    pthread_rwlock_t lock;
+    pthread_mutex_t item_lock;
+    struct inode_item item; /* size: as users see it (dirty data included) */
+    uint64_t disk_size;     /* size that the item on disk may say: what is written back */
+    bool item_dirty;
+    bool orphan;              /* no names left, an orphan item exists; deleted at the last put */
+    bool deleted;             /* its items are gone */
+    uint64_t dir_next_index;  /* of a directory, 0: not known yet */
+    uint64_t dir_parent_hint; /* inode of a directory's parent, 0: not known */
+    struct file_state *file;  /* private to file/; NULL until the content is touched */
+    void *private_entry;      /* private to inode/ */
+};
+
+int fs_init(struct fs *fs, struct store *store, const struct fs_options *options) MUST_USE;
+void fs_release(struct fs *fs);
+
+/* ---- inodes in memory
+ * ------------------------------------------------------------------------------ */
+
+/* The inode, read when it is not in memory. -ENOENT; -EUCLEAN: damaged. Takes the metadata lock
+ * shared itself (inode_get) or expects it held (inode_get_locked). */
+int inode_get(struct fs *fs, struct tree_handle *tree, uint64_t ino, struct inode **out) MUST_USE;
+int inode_get_locked(struct fs *fs, struct tree_handle *tree, uint64_t ino,
+                     struct inode **out) MUST_USE;
+struct inode *inode_ref(struct inode *inode);
+/*
+ * Gives a reference back. True when it was the last one of an orphan: the caller (fs/mount) then
+ * deletes what it holds with file_drop_all and inode_delete, and calls inode_put_deleted.
+ */
+bool inode_put(struct inode *inode) MUST_USE;
+void inode_put_deleted(struct inode *inode);
+
+static inline bool inode_is_dir(const struct inode *inode)
+{
+    return (inode->item.mode & 0170000) == 0040000;
+}
+static inline bool inode_is_reg(const struct inode *inode)
+{
+    return (inode->item.mode & 0170000) == 0100000;
+}
+static inline bool inode_is_symlink(const struct inode *inode)
+{
+    return (inode->item.mode & 0170000) == 0120000;
+}
+
+/* The item changed in memory (item_lock held or metadata lock alone): written at the next commit.
+ */
+void inode_mark_dirty(struct inode *inode);
+/* Sets ctime (and mtime) to now, bumps sequence and transid, marks dirty. */
+void inode_touch(struct inode *inode, bool mtime);
+/* Writes all dirty inode items; metadata lock held alone. */
+int inodes_write_dirty(struct fs *fs) MUST_USE;
+/* One of them, now. */
+int inode_write(struct inode *inode) MUST_USE;
+/* -EROFS for a read-only subvolume, -EPERM for immutable (and append where `append_ok` is false).
+ */
+int inode_may_change(const struct inode *inode, bool append_ok) MUST_USE;
+
+/* ---- making and deleting inodes (within store_begin .. store_end)
+ * ------------------------------------- */
+
+struct inode_new {
+    uint32_t mode; /* with type */
+    uint32_t uid, gid;
+    uint64_t rdev; /* as the format stores it */
+};
+/* A new inode in tree with nlink 0; inherits flags and properties from dir (may be NULL), set-gid
+ * as Linux does. In memory and as an item. */
+int inode_create(struct fs *fs, struct tree_handle *tree, struct inode *dir,
+                 const struct inode_new *what, struct inode **out) MUST_USE;
+/* Deletes the inode item, xattrs and orphan item; its file extents are gone already. */
+int inode_delete(struct inode *inode) MUST_USE;
+
+/* ---- names
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct dir_entry {
+    struct key location; /* (ino INODE_ITEM 0) or (subvol ROOT_ITEM -1) */
+    uint64_t index;
+    uint8_t type; /* FT_* */
+};
+
+/* -ENOENT; -EUCLEAN. Metadata lock held. index 0 in *out: look in dir_remove's care. */
+int dir_lookup(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out) MUST_USE;
+
+/* Adds DIR_ITEM, DIR_INDEX and (for inodes) the back reference; updates the directory's size and
+ * times, not the child's nlink. -EEXIST; -EOVERFLOW: colliding names fill the item;
+ * -EMLINK: no more references fit. Subvolumes: root references instead of the inode's. */
+int dir_add(struct inode *dir, const void *name, uint16_t len, const struct key *location,
+            uint8_t type) MUST_USE;
+/* Removes them all; *out (may be NULL): what it was. */
+int dir_remove(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out) MUST_USE;
+
+struct dir_name {
+    const char *name;
+    uint16_t len;
+    uint64_t index;
+    struct key location;
+    uint8_t type;
+};
+/* Entries with index > after, until fn returns non-zero (passed on). Metadata lock held. */
+int dir_each(struct inode *dir, uint64_t after, int (*fn)(void *arg, const struct dir_name *entry),
+             void *arg) MUST_USE;
+int dir_is_empty(struct inode *dir, bool *empty) MUST_USE;
+
+/* Names of an inode inside its tree (INODE_REF and INODE_EXTREF), until fn returns non-zero. */
+int inode_each_name(struct tree_handle *tree, uint64_t ino,
+                    int (*fn)(void *arg, uint64_t parent, uint64_t index, const char *name,
+                              uint16_t len),
+                    void *arg) MUST_USE;
+/* The directory a directory is in, inside its tree. -ENOENT for a subvolume's root. */
+int dir_parent(struct inode *dir, uint64_t *parent) MUST_USE;
+
+/* ---- extended attributes
+ * --------------------------------------------------------------------------------- */
+
+int xattr_get(struct inode *inode, const char *name, void *buf, size_t cap, size_t *len) MUST_USE;
+int xattr_set(struct inode *inode, const char *name, const void *value, size_t len,
+              int flags) MUST_USE;
+int xattr_remove(struct inode *inode, const char *name) MUST_USE;
+int xattr_list(struct inode *inode, char *buf, size_t cap, size_t *len) MUST_USE;
+
+/* ---- orphans: inodes without names, to be deleted
+ * ---------------------------------------------------------- */
+
+int orphan_add(struct inode *inode) MUST_USE;
+int orphan_del(struct inode *inode) MUST_USE;
+/* The first orphan inode of a tree at or after `from`. -ENOENT: none. */
+int orphan_next(struct tree_handle *tree, uint64_t from, uint64_t *ino) MUST_USE;
+
+/* ---- times, device numbers
+ * ---------------------------------------------------------------------------------- */
+
+struct timestamp timestamp_now(struct fs *fs);
+/* The format stores device numbers as Linux encodes them inside. */
+uint64_t rdev_to_disk(uint64_t dev);
+uint64_t rdev_from_disk(uint64_t rdev);
+/* INODE_* bits <-> FS_*_FL of linux/fs.h. */
+uint32_t inode_flags_to_fs(uint64_t flags);
+uint64_t inode_flags_from_fs(uint32_t fs_flags, uint64_t old_flags);
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mount: what a mounted file system can be asked to do, node by node. FUSE, the command line and
+ * the API all end here; include/copse/copse.h documents each operation, src/api checks arguments
+ * and calls these.
+ */
+#ifndef COPSE_FS_MOUNT_MOUNT_H
+#define COPSE_FS_MOUNT_MOUNT_H
+
+#include "copse/copse.h"
+#include "fs/file/file.h"
+#include "fs/inode/inode.h"
+#include "fs/subvol/subvol.h"
+
+struct mount {
+    struct fs fs;
+    struct inode *root;
+    uint64_t root_subvol;
+    struct mount_private *priv; /* background thread, name cache ... */
+};
+
+/* Takes devs. Opens, replays a log (writable), drops orphans (writable), finds the root. */
+int mount_open(struct env *env, struct dev **devs, unsigned count,
+               const struct copse_open_options *options, struct mount **out) MUST_USE;
+int mount_close(struct mount *mount) MUST_USE;
+/* Drops what is not durable. The devices are closed too. */
+void mount_crash(struct mount *mount);
+int mount_sync(struct mount *mount) MUST_USE;
+
+/* One step of background work (writeback, commit when due); *idle: nothing to do now. */
+int mount_background_step(struct mount *mount, bool *idle) MUST_USE;
+
+/* Puts a node; deletes its inode when it was the last reference to a file without names. */
+void mount_put(struct mount *mount, struct inode *inode);
+
+int mount_lookup(struct mount *m, struct inode *dir, const char *name, size_t len,
+                 struct inode **out) MUST_USE;
+int mount_stat(struct mount *m, struct inode *inode, struct copse_stat *out) MUST_USE;
+int mount_readdir(struct mount *m, struct inode *dir, uint64_t cookie,
+                  int (*fn)(void *arg, const struct copse_dirent *entry), void *arg) MUST_USE;
+int mount_mknod(struct mount *m, struct inode *dir, const char *name, size_t len, uint32_t mode,
+                uint64_t rdev, const struct copse_cred *cred, struct inode **out) MUST_USE;
+int mount_mkdir(struct mount *m, struct inode *dir, const char *name, size_t len, uint32_t mode,
+                const struct copse_cred *cred, struct inode **out) MUST_USE;
+int mount_symlink(struct mount *m, struct inode *dir, const char *name, size_t len,
+                  const char *target, const struct copse_cred *cred, struct inode **out) MUST_USE;
+int mount_tmpfile(struct mount *m, struct inode *dir, uint32_t mode, const struct copse_cred *cred,
+                  struct inode **out) MUST_USE;
+int mount_link(struct mount *m, struct inode *inode, struct inode *dir, const char *name,
+               size_t len) MUST_USE;
+int mount_unlink(struct mount *m, struct inode *dir, const char *name, size_t len) MUST_USE;
+int mount_rmdir(struct mount *m, struct inode *dir, const char *name, size_t len) MUST_USE;
+int mount_rename(struct mount *m, struct inode *from_dir, const char *from, size_t from_len,
+                 struct inode *to_dir, const char *to, size_t to_len, unsigned flags) MUST_USE;
+int mount_readlink(struct mount *m, struct inode *inode, char *buf, size_t cap,
+                   size_t *len) MUST_USE;
+int mount_setattr(struct mount *m, struct inode *inode, unsigned set,
+                  const struct copse_stat *st) MUST_USE;
+int mount_set_flags(struct mount *m, struct inode *inode, uint32_t fs_flags) MUST_USE;
+int mount_setxattr(struct mount *m, struct inode *inode, const char *name, const void *value,
+                   size_t len, int flags) MUST_USE;
+int mount_removexattr(struct mount *m, struct inode *inode, const char *name) MUST_USE;
+int mount_getxattr(struct mount *m, struct inode *inode, const char *name, void *buf, size_t cap,
+                   size_t *len) MUST_USE;
+int mount_listxattr(struct mount *m, struct inode *inode, char *buf, size_t cap,
+                    size_t *len) MUST_USE;
+int mount_pread(struct mount *m, struct inode *inode, void *buf, size_t len, uint64_t offset,
+                size_t *done) MUST_USE;
+int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t len, uint64_t offset,
+                 size_t *done) MUST_USE;
+int mount_fsync(struct mount *m, struct inode *inode, bool data_only) MUST_USE;
+int mount_usage(struct mount *m, struct copse_usage *out) MUST_USE;
+int mount_info(struct mount *m, struct copse_fs_info *out) MUST_USE;
+int mount_set_label(struct mount *m, const char *label) MUST_USE;
+int mount_subvol_list(struct mount *m, int (*fn)(void *arg, const struct copse_subvol *subvol),
+                      void *arg) MUST_USE;
+int mount_subvol_of(struct mount *m, struct inode *inode, struct copse_subvol *out) MUST_USE;
+
+#endif
