@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Writing the superblock, and the system chunks inside it. */
+#include <string.h>
+
+#include "disk/vol/vol_internal.h"
+
+/* The bytes of one copy on one device. */
+static void super_bytes(const struct super *super, const struct vol_device *device, unsigned copy,
+                        uint8_t bytes[SUPER_SIZE])
+{
+    struct super own = *super;
+    uint8_t csum[CSUM_MAX];
+
+    own.bytenr = super_offset(copy);
+    own.dev_item = device->item;
+    super_encode(bytes, &own);
+    csum_compute((enum csum_type)own.csum_type, bytes + CSUM_FIELD_SIZE,
+                 SUPER_SIZE - CSUM_FIELD_SIZE, csum);
+    memcpy(bytes, csum, sizeof(csum));
+}
+
+/* Whether copy i has a place on the device as the file system sees it. */
+static bool copy_fits(const struct vol_device *device, unsigned copy)
+{
+    uint64_t end = super_offset(copy) + SUPER_SIZE;
+
+    return end <= device->item.total_bytes && end <= device->dev->size;
+}
+
+static int write_copy(struct vol *vol, const struct super *super, unsigned copy)
+{
+    for (unsigned i = 0; i < vol->device_count; i++) {
+        const struct vol_device *device = &vol->devices[i];
+        uint8_t bytes[SUPER_SIZE];
+
+        if (!copy_fits(device, copy))
+            continue;
+        super_bytes(super, device, copy, bytes);
+        TRY(dev_write(device->dev, super_offset(copy), bytes, SUPER_SIZE));
+    }
+    return 0;
+}
+
+int vol_write_supers(struct vol *vol, const struct super *super)
+{
+    INVARIANT(!vol->readonly, "I5: a read-only volume changes no byte");
+    TRY(write_copy(vol, super, 0));
+    TRY(vol_flush(vol));
+    vol->super = *super;
+    vol_update_limits(vol);
+    vol->used_copy = false;
+    for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
+        TRY(write_copy(vol, super, copy));
+    return vol_flush(vol);
+}
+
+int vol_fill_system_array(struct vol *vol, struct super *super)
+{
+    struct system_array array = {{0}};
+    struct chunk_map chunk;
+    uint32_t used = 0;
+
+    for (uint64_t from = 0; vol_next_chunk(vol, from, &chunk); from = chunk.logical + 1) {
+        struct key key = key_make(FIRST_CHUNK_TREE_OBJECTID, KEY_CHUNK_ITEM, chunk.logical);
+
+        if (!(chunk.type & BG_SYSTEM))
+            continue;
+        if (used + sizeof(disk_key) + chunk_item_size(chunk.num_stripes) > sizeof(array.b))
+            return fail(-ENOSPC, "%s: the superblock has no room for another system chunk",
+                        vol->label);
+        key_encode(array.b + used, &key);
+        used += (uint32_t)sizeof(disk_key);
+        used += chunk_map_encode(vol, &chunk, array.b + used);
+    }
+    super->sys_chunk_array = array;
+    super->sys_chunk_array_size = used;
+    return 0;
+}
