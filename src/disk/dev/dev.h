@@ -126,11 +126,11 @@ int dev_record_apply(const struct dev_record *entry, struct dev *onto) MUST_USE;
 struct dev *dev_fault_new(struct dev *lower);
 
 struct dev_fault {
-    unsigned ops;   /* which operations count and fail: DEV_OP_* or-ed */
-    uint64_t nth;   /* the how manieth of them from arming on fails; 1 is the next */
-    bool permanent; /* and all after it */
-    bool torn;      /* a failing write leaves its first half (whole 512-byte sectors) behind */
-    int err;        /* what they return: -EIO, -ENOSPC, ... */
+    unsigned ops;      /* which operations count and fail: DEV_OP_* or-ed */
+    uint64_t nth;      /* the how manieth of them from arming on fails; 1 is the next */
+    bool permanent;    /* and all after it */
+    bool torn;         /* a failing write leaves its first half (whole 512-byte sectors) behind */
+    int err;           /* what they return: -EIO, -ENOSPC, ... */
     uint64_t off, len; /* only operations that touch this range count; len 0: all, flushes too */
 };
 
