@@ -753,7 +753,9 @@ struct format_limits {
 
 /*
  * A superblock copy as read: magic, checksum, sizes, counts, array length, levels, csum type.
- * copy_offset is where it was read from. -EINVAL: no btrfs there; -EUCLEAN: damaged.
+ * copy_offset is where it was read from. -EINVAL: no btrfs there; -EIO: the checksum is wrong (or of
+ * a type that cannot be computed); -EUCLEAN: the checksum is right and something else is damaged;
+ * -EOPNOTSUPP: a flag that we do not know. Feature bits: features_check.
  */
 int super_validate(const void *bytes, uint64_t copy_offset) MUST_USE;
 
@@ -779,7 +781,10 @@ int node_validate(const void *block, const struct format_limits *limits,
 /* The part of node_validate that looks inside; also run on blocks before they are written. */
 int node_validate_inside(const void *block, const struct format_limits *limits) MUST_USE;
 
-/* One item of a leaf; prev is the item before it or NULL. */
+/*
+ * One item of a leaf by itself; prev is the key before it or NULL. What Linux's own checker would
+ * refuse is refused here; items of a type we do not know are fine (promise 8).
+ */
 int item_validate(const struct key *key, const void *data, uint32_t size,
                   const struct format_limits *limits, uint64_t owner,
                   const struct key *prev) MUST_USE;
@@ -793,6 +798,15 @@ static inline uint32_t chunk_item_size(unsigned stripes)
 /* A chunk item (also of the system array): lengths, alignment, stripes, profile. */
 int chunk_validate(uint64_t logical, const void *data, uint32_t size,
                    const struct format_limits *limits) MUST_USE;
+
+/* Whether a file may have that name: 1 to 255 bytes without '/' and NUL, not "." and "..". */
+bool name_is_valid(const void *name, size_t len);
+
+/* Orders inline data references within an extent item (traps: descending), and keys keyed ones. */
+uint64_t extent_data_ref_hash(uint64_t root, uint64_t objectid, uint64_t offset);
+
+/* Bytes of an inline reference of that type with its type byte; 0: no such type. */
+uint32_t extent_inline_ref_size(uint8_t type);
 
 /* ---- names of uuids ------------------------------------------------------------------------------- */
 
