@@ -26,7 +26,8 @@ if [ $quiet = yes ]; then
     "$@" >"$file" 2>"$file.err" </dev/null
     status=$?
 else
-    "$@" </dev/null | tee "$file"
+    # cmocka 1.1.5 calls a skipped case "not ok".
+    "$@" </dev/null | sed -u 's/^not ok \([0-9]* # SKIP\)/ok \1/' | tee "$file"
     status=${PIPESTATUS[0]}
 fi
 # A file that reaches the final name is complete: a program that takes this script along in its
