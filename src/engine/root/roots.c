@@ -39,6 +39,7 @@ void roots_close(struct roots *roots)
         return;
     HASH_ITER (hh, roots->by_id, entry, next) {
         HASH_DEL(roots->by_id, entry);
+        free(entry->tree.fs_data);
         free(entry);
     }
     pthread_mutex_destroy(&roots->lock);

@@ -21,6 +21,8 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
+#include <uthash.h>
 
 #include "engine/store/store.h"
 
@@ -31,13 +33,17 @@ struct fs_options {
     uint64_t dirty_limit_bytes; /* of file data in memory; 0: 64 MiB */
 };
 
+struct inode;
+
 struct fs {
     struct store *store;
     struct env *env;
     struct fs_options options;
     pthread_mutex_t inodes_lock;
-    struct inode_table *inodes; /* private to inode/ */
-    struct file_shared *files;  /* private to file/ */
+    struct inode_table *inodes;                /* private to inode/ */
+    void (*last_put)(struct inode *inode);     /* set by fs/mount: deletes an orphan */
+    void (*free_content)(struct inode *inode); /* set by fs/file: frees inode->file */
+    struct file_shared *files;                 /* private to file/ */
 };
 
 struct inode {
@@ -56,7 +62,15 @@ struct inode {
     uint64_t dir_next_index;  /* of a directory, 0: not known yet */
     uint64_t dir_parent_hint; /* inode of a directory's parent, 0: not known */
     struct file_state *file;  /* private to file/; NULL until the content is touched */
-    void *private_entry;      /* private to inode/ */
+    /* The rest is private to inode/. */
+    struct {
+        uint64_t tree;
+        uint64_t ino;
+    } key;
+    UT_hash_handle hh;
+    bool idle; /* nobody refers to it, kept for later */
+    TAILQ_ENTRY(inode) lru;
+    TAILQ_ENTRY(inode) dirty; /* while item_dirty */
 };
 
 int fs_init(struct fs *fs, struct store *store, const struct fs_options *options) MUST_USE;
@@ -72,10 +86,11 @@ int inode_get_locked(struct fs *fs, struct tree_handle *tree, uint64_t ino,
                      struct inode **out) MUST_USE;
 struct inode *inode_ref(struct inode *inode);
 /*
- * Gives a reference back. True when it was the last one of an orphan: the caller (fs/mount) then
- * deletes what it holds with file_drop_all and inode_delete, and calls inode_put_deleted.
+ * Gives a reference back; NULL is fine. When it was the last one of an orphan, fs->last_put deletes
+ * its items (it takes the metadata lock, so this must not be called with it held) and ends with
+ * inode_put_deleted.
  */
-bool inode_put(struct inode *inode) MUST_USE;
+void inode_put(struct inode *inode);
 void inode_put_deleted(struct inode *inode);
 
 static inline bool inode_is_dir(const struct inode *inode)
@@ -111,8 +126,9 @@ struct inode_new {
     uint32_t mode; /* with type */
     uint32_t uid, gid;
     uint64_t rdev; /* as the format stores it */
+    uint32_t nlink;
 };
-/* A new inode in tree with nlink 0; inherits flags and properties from dir (may be NULL), set-gid
+/* A new inode in tree; inherits flags and properties from dir (may be NULL), set-gid
  * as Linux does. In memory and as an item. */
 int inode_create(struct fs *fs, struct tree_handle *tree, struct inode *dir,
                  const struct inode_new *what, struct inode **out) MUST_USE;

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef COPSE_FS_INODE_INTERNAL_H
+#define COPSE_FS_INODE_INTERNAL_H
+
+#include "fs/inode/inode.h"
+
+/* Back references of names: INODE_REF and INODE_EXTREF items (refs.c). */
+
+/* Adds the reference of name `index` in directory dir to inode ino. -EMLINK: no room. */
+int ref_add(struct tree_handle *tree, uint64_t ino, uint64_t dir, uint64_t index, const void *name,
+            uint16_t len) MUST_USE;
+/* Removes it; *index: what it said. -ENOENT. */
+int ref_remove(struct tree_handle *tree, uint64_t ino, uint64_t dir, const void *name, uint16_t len,
+               uint64_t *index) MUST_USE;
+
+/*
+ * Entries of an item that packs several because their keys collide: DIR_ITEM and XATTR_ITEM
+ * (packed.c). All are struct dir_item, name, value.
+ */
+struct packed_entry {
+    struct dir_item head;
+    uint32_t at;   /* offset in the item */
+    uint32_t size; /* of the whole entry */
+    const char *name;
+    const uint8_t *value;
+};
+/* The entry at offset `at`; 1: at the end; -EUCLEAN. */
+int packed_entry_at(const struct path *path, uint32_t at, struct packed_entry *out) MUST_USE;
+/* The entry with that name. 1: there is none. */
+int packed_find(const struct path *path, const void *name, uint16_t len,
+                struct packed_entry *out) MUST_USE;
+/* Adds an entry to the item under key, making the item if need be. The name is not there yet.
+ * -EOVERFLOW: the item would not fit into a leaf. */
+int packed_add(struct root *root, const struct key *key, const struct dir_item *head,
+               const void *name, const void *value) MUST_USE;
+/* Removes an entry that packed_find found through this path (from tree_search_cow). */
+int packed_remove(struct path *path, const struct packed_entry *entry) MUST_USE;
+
+#endif

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Inodes in memory: one struct per (tree, inode), kept a while after its last use. */
+#include "fs/inode/internal.h"
+
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "fs/inode/table.h"
+
+/* How many inodes that nobody uses are kept. */
+#define IDLE_INODES_MAX 16384
+
+struct inode_key {
+    uint64_t tree;
+    uint64_t ino;
+};
+
+int fs_init(struct fs *fs, struct store *store, const struct fs_options *options)
+{
+    struct inode_table *table = calloc(1, sizeof(*table));
+
+    if (!table)
+        return fail(-ENOMEM, "no memory for the table of inodes");
+    TAILQ_INIT(&table->idle);
+    TAILQ_INIT(&table->dirty);
+    *fs = (struct fs){
+        .store = store,
+        .env = store->engine.env,
+        .options = *options,
+        .inodes = table,
+    };
+    pthread_mutex_init(&fs->inodes_lock, NULL);
+    return 0;
+}
+
+static void inode_free(struct inode *inode)
+{
+    if (inode->file && inode->fs->free_content)
+        inode->fs->free_content(inode);
+    pthread_rwlock_destroy(&inode->lock);
+    pthread_mutex_destroy(&inode->item_lock);
+    free(inode);
+}
+
+void fs_release(struct fs *fs)
+{
+    struct inode *inode, *next;
+
+    HASH_ITER (hh, fs->inodes->by_key, inode, next) {
+        HASH_DEL(fs->inodes->by_key, inode);
+        inode_free(inode);
+    }
+    free(fs->inodes);
+    pthread_mutex_destroy(&fs->inodes_lock);
+}
+
+static struct inode *find(struct fs *fs, uint64_t tree, uint64_t ino)
+{
+    struct inode_key key = {.tree = tree, .ino = ino};
+    struct inode *inode;
+
+    HASH_FIND(hh, fs->inodes->by_key, &key, sizeof(key), inode);
+    return inode;
+}
+
+static void take(struct fs *fs, struct inode *inode)
+{
+    if (inode->refs++ == 0 && inode->idle) {
+        TAILQ_REMOVE(&fs->inodes->idle, inode, lru);
+        inode->idle = false;
+        fs->inodes->idle_count--;
+    }
+}
+
+static int read_item(struct tree_handle *tree, uint64_t ino, struct inode_item *out)
+{
+    struct key key = key_make(ino, KEY_INODE_ITEM, 0);
+    AUTO_PATH struct path path = PATH_INIT;
+
+    int ret = tree_search(&tree->root, &key, &path);
+    if (ret < 0)
+        return ret;
+    if (ret == 1)
+        return fail(-ENOENT, "tree %llu: no inode %llu", (unsigned long long)tree->root.id,
+                    (unsigned long long)ino);
+    if (path_size(&path) < sizeof(disk_inode_item))
+        return fail(-EUCLEAN, "%s: too short for an inode", path_where(&path));
+    inode_item_decode(out, path_data(&path));
+    return 0;
+}
+
+struct inode *table_new_inode(struct fs *fs, struct tree_handle *tree, uint64_t ino,
+                              const struct inode_item *item)
+{
+    struct inode *inode = calloc(1, sizeof(*inode));
+
+    if (!inode)
+        return NULL;
+    inode->fs = fs;
+    inode->tree = tree;
+    inode->ino = ino;
+    inode->refs = 1;
+    inode->item = *item;
+    inode->disk_size = item->size;
+    inode->orphan = item->nlink == 0;
+    inode->key.tree = tree->root.id;
+    inode->key.ino = ino;
+    pthread_rwlock_init(&inode->lock, NULL);
+    pthread_mutex_init(&inode->item_lock, NULL);
+    return inode;
+}
+
+/* Puts a fresh inode into the table, or drops it in favour of one that came first. */
+struct inode *table_add(struct fs *fs, struct inode *inode)
+{
+    SCOPED_LOCK(&fs->inodes_lock);
+    struct inode *there = find(fs, inode->key.tree, inode->ino);
+    if (there) {
+        inode_free(inode);
+        take(fs, there);
+        return there;
+    }
+    HASH_ADD(hh, fs->inodes->by_key, key, sizeof(inode->key), inode);
+    return inode;
+}
+
+static struct inode *find_and_take(struct fs *fs, struct tree_handle *tree, uint64_t ino)
+{
+    SCOPED_LOCK(&fs->inodes_lock);
+    struct inode *inode = find(fs, tree->root.id, ino);
+    if (inode)
+        take(fs, inode);
+    return inode;
+}
+
+int inode_get_locked(struct fs *fs, struct tree_handle *tree, uint64_t ino, struct inode **out)
+{
+    struct inode *inode = find_and_take(fs, tree, ino);
+    struct inode_item item;
+
+    if (!inode) {
+        TRY(read_item(tree, ino, &item));
+        inode = table_new_inode(fs, tree, ino, &item);
+        if (!inode)
+            return fail(-ENOMEM, "no memory for inode %llu", (unsigned long long)ino);
+        inode = table_add(fs, inode);
+    }
+    *out = inode;
+    return 0;
+}
+
+int inode_get(struct fs *fs, struct tree_handle *tree, uint64_t ino, struct inode **out)
+{
+    struct inode *inode = find_and_take(fs, tree, ino);
+
+    if (inode) {
+        *out = inode;
+        return 0;
+    }
+    store_read_lock(fs->store);
+    int ret = inode_get_locked(fs, tree, ino, out);
+    store_read_unlock(fs->store);
+    return ret;
+}
+
+struct inode *inode_ref(struct inode *inode)
+{
+    SCOPED_LOCK(&inode->fs->inodes_lock);
+    inode->refs++;
+    return inode;
+}
+
+static void forget(struct fs *fs, struct inode *inode)
+{
+    HASH_DEL(fs->inodes->by_key, inode);
+    inode_free(inode);
+}
+
+/* Keeps an unused inode for later, and lets go of the oldest ones. */
+static void make_idle(struct fs *fs, struct inode *inode)
+{
+    struct inode_table *table = fs->inodes;
+
+    inode->idle = true;
+    TAILQ_INSERT_TAIL(&table->idle, inode, lru);
+    table->idle_count++;
+    while (table->idle_count > IDLE_INODES_MAX) {
+        struct inode *oldest = TAILQ_FIRST(&table->idle);
+
+        TAILQ_REMOVE(&table->idle, oldest, lru);
+        oldest->idle = false;
+        table->idle_count--;
+        forget(fs, oldest);
+    }
+}
+
+void inode_put(struct inode *inode)
+{
+    if (!inode)
+        return;
+    struct fs *fs = inode->fs;
+
+    pthread_mutex_lock(&fs->inodes_lock);
+    INVARIANT(inode->refs > 0, "an inode is put as often as it is taken");
+    bool last = inode->refs == 1;
+    if (last && inode->orphan && !inode->deleted && fs->last_put) {
+        /* Still referred to once, by the deletion. */
+        pthread_mutex_unlock(&fs->inodes_lock);
+        fs->last_put(inode);
+        return;
+    }
+    inode->refs--;
+    /* A dirty one stays until it is written. */
+    if (last && !inode->item_dirty)
+        make_idle(fs, inode);
+    pthread_mutex_unlock(&fs->inodes_lock);
+}
+
+void inode_put_deleted(struct inode *inode)
+{
+    struct fs *fs = inode->fs;
+
+    SCOPED_LOCK(&fs->inodes_lock);
+    inode->refs--;
+    if (inode->refs > 0)
+        return;
+    if (inode->item_dirty) {
+        TAILQ_REMOVE(&fs->inodes->dirty, inode, dirty);
+        inode->item_dirty = false;
+    }
+    forget(fs, inode);
+}
+
+/* ---- dirty items
+ * ---------------------------------------------------------------------------------- */
+
+void inode_mark_dirty(struct inode *inode)
+{
+    struct fs *fs = inode->fs;
+
+    SCOPED_LOCK(&fs->inodes_lock);
+    if (inode->item_dirty || inode->deleted)
+        return;
+    inode->item_dirty = true;
+    TAILQ_INSERT_TAIL(&fs->inodes->dirty, inode, dirty);
+}
+
+/* Takes the inode off the dirty list, keeping it alive for the caller. */
+static bool take_dirty(struct fs *fs, struct inode *inode)
+{
+    SCOPED_LOCK(&fs->inodes_lock);
+    if (!inode)
+        inode = TAILQ_FIRST(&fs->inodes->dirty);
+    if (!inode || !inode->item_dirty)
+        return false;
+    TAILQ_REMOVE(&fs->inodes->dirty, inode, dirty);
+    inode->item_dirty = false;
+    inode->refs++;
+    return true;
+}
+
+/* The counterpart of take_dirty: no orphan is deleted here, the metadata lock is held. */
+static void drop_dirty(struct fs *fs, struct inode *inode)
+{
+    SCOPED_LOCK(&fs->inodes_lock);
+    if (--inode->refs == 0 && !inode->item_dirty)
+        make_idle(fs, inode);
+}
+
+int inode_write(struct inode *inode)
+{
+    struct fs *fs = inode->fs;
+
+    if (!take_dirty(fs, inode))
+        return 0;
+    int ret = inode->deleted ? 0 : inode_write_item(inode);
+    drop_dirty(fs, inode);
+    return ret;
+}
+
+int inodes_write_dirty(struct fs *fs)
+{
+    for (;;) {
+        pthread_mutex_lock(&fs->inodes_lock);
+        struct inode *inode = TAILQ_FIRST(&fs->inodes->dirty);
+        pthread_mutex_unlock(&fs->inodes_lock);
+        if (!inode)
+            return 0;
+        TRY(inode_write(inode));
+    }
+}

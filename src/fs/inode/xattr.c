@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Extended attributes: items that look like directory entries with a value behind the name. */
+#include "fs/inode/internal.h"
+
+#include <sys/xattr.h>
+
+#include "base/cleanup.h"
+#include "disk/csum/csum.h"
+
+static int name_length(const char *name, uint16_t *len)
+{
+    size_t n = strlen(name);
+
+    if (n == 0 || n > NAME_MAX_BYTES)
+        return fail(-ERANGE, "an attribute name of %zu bytes", n);
+    *len = (uint16_t)n;
+    return 0;
+}
+
+static struct key xattr_key(const struct inode *inode, const char *name, uint16_t len)
+{
+    return key_make(inode->ino, KEY_XATTR_ITEM, name_hash(name, len));
+}
+
+int xattr_get(struct inode *inode, const char *name, void *buf, size_t cap, size_t *len)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    struct packed_entry entry;
+    uint16_t name_len;
+
+    TRY(name_length(name, &name_len));
+    struct key key = xattr_key(inode, name, name_len);
+    int ret = tree_search(&inode->tree->root, &key, &path);
+    if (ret == 0)
+        ret = packed_find(&path, name, name_len, &entry);
+    if (ret < 0)
+        return ret;
+    if (ret == 1)
+        return fail(-ENODATA, "%s", name);
+    if (cap != 0) {
+        if (cap < entry.head.data_len)
+            return fail(-ERANGE, "%s: %u bytes", name, entry.head.data_len);
+        memcpy(buf, entry.value, entry.head.data_len);
+    }
+    *len = entry.head.data_len;
+    return 0;
+}
+
+/* 1: it is not there. */
+static int remove_entry(struct inode *inode, const char *name, uint16_t name_len)
+{
+    struct key key = xattr_key(inode, name, name_len);
+    AUTO_PATH struct path path = PATH_INIT;
+    struct packed_entry entry;
+
+    int ret = tree_search_cow(&inode->tree->root, &key, -1, &path);
+    if (ret == 0)
+        ret = packed_find(&path, name, name_len, &entry);
+    return ret == 0 ? packed_remove(&path, &entry) : ret;
+}
+
+int xattr_set(struct inode *inode, const char *name, const void *value, size_t len, int flags)
+{
+    struct engine *engine = &inode->fs->store->engine;
+    struct dir_item head = {.transid = engine->txn.transid, .type = FT_XATTR};
+    size_t old_len;
+
+    TRY(name_length(name, &head.name_len));
+    if (head.name_len + len > xattr_max(engine->nodesize))
+        return fail(-ENOSPC, "%s: %zu bytes are more than an attribute holds", name, len);
+    int ret = xattr_get(inode, name, NULL, 0, &old_len);
+    if (ret < 0 && ret != -ENODATA)
+        return ret;
+    bool there = ret == 0;
+    fail_clear();
+    if (there && (flags & XATTR_CREATE))
+        return fail(-EEXIST, "%s", name);
+    if (!there && (flags & XATTR_REPLACE))
+        return fail(-ENODATA, "%s", name);
+    if (there) {
+        ret = remove_entry(inode, name, head.name_len);
+        if (ret != 0)
+            return txn_abort(engine, ret == 1 ? -EUCLEAN : ret);
+    }
+    head.data_len = (uint16_t)len;
+    struct key key = xattr_key(inode, name, head.name_len);
+    ret = packed_add(&inode->tree->root, &key, &head, name, value);
+    if (ret == -EOVERFLOW && !there)
+        return fail(-ENOSPC, "%s: no room beside attributes with the same hash", name);
+    return ret < 0 ? txn_abort(engine, ret) : 0;
+}
+
+int xattr_remove(struct inode *inode, const char *name)
+{
+    uint16_t len;
+
+    TRY(name_length(name, &len));
+    int ret = remove_entry(inode, name, len);
+    return ret == 1 ? fail(-ENODATA, "%s", name) : ret;
+}
+
+int xattr_list(struct inode *inode, char *buf, size_t cap, size_t *len)
+{
+    struct key key = key_make(inode->ino, KEY_XATTR_ITEM, 0);
+    AUTO_PATH struct path path = PATH_INIT;
+    size_t total = 0;
+
+    int ret = tree_search_ge(&inode->tree->root, &key, &path);
+    for (; ret == 0; ret = path_next(&path)) {
+        struct packed_entry entry;
+        uint32_t at = 0;
+
+        path_key(&path, &key);
+        if (key.objectid != inode->ino || key.type != KEY_XATTR_ITEM)
+            break;
+        while ((ret = packed_entry_at(&path, at, &entry)) == 0) {
+            if (cap != 0) {
+                if (cap - total < entry.head.name_len + 1u)
+                    return fail(-ERANGE, "the list of attributes is longer");
+                memcpy(buf + total, entry.name, entry.head.name_len);
+                buf[total + entry.head.name_len] = '\0';
+            }
+            total += entry.head.name_len + 1u;
+            at += entry.size;
+        }
+        if (ret < 0)
+            return ret;
+    }
+    if (ret < 0)
+        return ret;
+    *len = total;
+    return 0;
+}
