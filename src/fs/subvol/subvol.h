@@ -17,7 +17,7 @@ int subvol_path(struct fs *fs, uint64_t id, char **out) MUST_USE;
 
 /*
  * One number for (subvolume, inode) that never collides within this file system, is the same in
- * every open of it as long as the subvolume id is below 2^24 and the inode number below 2^40, and
+ * every open of it as long as the subvolume id is below 2^23 and the inode number below 2^40, and
  * equals the inode number in the top level. Numbers that do not fit get one from a table, stable
  * while the file system is open.
  */
