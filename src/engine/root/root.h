@@ -21,7 +21,7 @@ struct tree_handle {
     bool dirty;   /* item must be written at commit */
     bool deleted; /* its root item is gone */
     struct tree_handle *next_dirty;
-    void *fs_data;        /* for fs/: what it keeps for a subvolume */
+    void *fs_data;        /* for fs/: what it keeps for a tree; malloced, freed by roots_close */
     uint64_t item_offset; /* key offset of the root item (creation transid of snapshots) */
 };
 

@@ -44,6 +44,7 @@ struct fs {
     void (*last_put)(struct inode *inode);     /* set by fs/mount: deletes an orphan */
     void (*free_content)(struct inode *inode); /* set by fs/file: frees inode->file */
     struct file_shared *files;                 /* private to file/ */
+    struct subvol_numbers *numbers;            /* private to subvol/ */
 };
 
 struct inode {
