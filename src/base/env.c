@@ -29,6 +29,13 @@ void env_parallel(struct env *env, size_t count, void (*fn)(void *arg, size_t i)
     env->ops->parallel(env, count, fn, arg);
 }
 
+int env_thread_start(struct env *env, void (*fn)(void *arg), void *arg, struct env_thread **out)
+{
+    if (!env->ops->thread_start)
+        return fail(-ENOTSUP, "this environment has no threads");
+    return env->ops->thread_start(env, fn, arg, out);
+}
+
 void env_note(struct env *env, enum note_level level, const char *fmt, ...)
 {
     char message[FAIL_MESSAGE_MAX];

@@ -17,6 +17,7 @@
 enum note_level { NOTE_INFO, NOTE_WARNING, NOTE_ERROR };
 
 struct env;
+struct env_thread;
 
 struct env_ops {
     /* Wall clock, for time stamps inside the file system. */
@@ -30,6 +31,9 @@ struct env_ops {
      * all are done. The seeded env runs them one after another.
      */
     void (*parallel)(struct env *env, size_t count, void (*fn)(void *arg, size_t i), void *arg);
+    /* A thread of its own, or NULL where there are none; see env_thread_start. */
+    int (*thread_start)(struct env *env, void (*fn)(void *arg), void *arg,
+                        struct env_thread **out);
     /* Something the user should know that is no failure of the call. One line, no newline. */
     void (*note)(struct env *env, enum note_level level, const char *message);
 };
@@ -42,6 +46,15 @@ struct env {
 struct env *env_real(void);
 void env_real_set_note(void (*handler)(void *arg, enum note_level level, const char *message),
                        void *arg);
+
+/*
+ * Starts a thread for background work; ends when fn returns, and is joined by env_thread_join.
+ * -ENOTSUP from an environment that owns no threads (the seeded one): background work is then
+ * driven step by step.
+ */
+int env_thread_start(struct env *env, void (*fn)(void *arg), void *arg,
+                     struct env_thread **out) MUST_USE;
+void env_thread_join(struct env_thread *thread);
 
 /*
  * A deterministic environment: time starts at a fixed moment and moves 1 ms a question, random

@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/env_thread.h"
 
 #define NS_PER_S 1000000000ULL
 /* More threads than this gain nothing on checksums and compression of one commit. */
@@ -204,6 +205,7 @@ static const struct env_ops real_ops = {
     .monotonic_ns = real_monotonic_ns,
     .random = real_random,
     .parallel = real_parallel,
+    .thread_start = env_thread_start_real,
     .note = real_note,
 };
 
