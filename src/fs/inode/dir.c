@@ -84,13 +84,48 @@ static int add_back_ref(struct inode *dir, const void *name, uint16_t len,
     return ref_add(dir->tree, location->objectid, dir->ino, index, name, len);
 }
 
+struct wanted_name {
+    const void *name;
+    uint16_t len;
+    uint64_t index; /* 0: not found */
+};
+
+static int match_name(void *arg, const struct dir_name *entry)
+{
+    struct wanted_name *wanted = arg;
+
+    if (entry->len != wanted->len || memcmp(entry->name, wanted->name, wanted->len) != 0)
+        return 0;
+    wanted->index = entry->index;
+    return 1;
+}
+
+/* Without a back reference only a look at every name finds the index. */
+static int find_index(struct inode *dir, const void *name, uint16_t len, uint64_t *index)
+{
+    struct wanted_name wanted = {.name = name, .len = len};
+
+    int ret = dir_each(dir, 0, match_name, &wanted);
+    if (ret < 0)
+        return ret;
+    if (wanted.index == 0)
+        return fail(-EUCLEAN, "tree %llu directory %llu: a name without index",
+                    (unsigned long long)dir->tree->root.id, (unsigned long long)dir->ino);
+    *index = wanted.index;
+    return 0;
+}
+
 static int remove_back_ref(struct inode *dir, const void *name, uint16_t len,
                            const struct key *location, uint64_t *index)
 {
-    if (names_subvol(location))
-        return root_ref_del(&dir->fs->store->engine, dir->tree->root.id, location->objectid,
-                            dir->ino, name, len, index);
-    return ref_remove(dir->tree, location->objectid, dir->ino, name, len, index);
+    if (!names_subvol(location))
+        return ref_remove(dir->tree, location->objectid, dir->ino, name, len, index);
+    int ret = root_ref_del(&dir->fs->store->engine, dir->tree->root.id, location->objectid,
+                           dir->ino, name, len, index);
+    /* A snapshot keeps the names of subvolumes nested in its source, without the references. */
+    if (ret == -ENOENT)
+        ret = find_index(dir, name, len, index);
+    return ret;
 }
 
 static void dir_changed(struct inode *dir, int64_t name_bytes)
