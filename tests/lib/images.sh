@@ -82,20 +82,24 @@ kernel_manifest() {
 
 # Prints where a helper program of this directory is, compiling it if no build has made it.
 tool() {
-    local dir=${COPSE_TEST_TOOLS:-$source_root/build/tests/lib} out=$COPSE_TEST_CACHE/tools src
-    if [[ -x $dir/$1 ]]; then
-        echo "$dir/$1"
+    local name=$1 dir=${COPSE_TEST_TOOLS:-$source_root/build/tests/lib} out=$COPSE_TEST_CACHE/tools
+    local sources libraries=()
+    if [[ -x $dir/$name ]]; then
+        echo "$dir/$name"
         return
     fi
-    src=("$tests_lib/$1"*.c)
-    [[ $1 == manifest ]] || src+=("$tests_lib/name_hash.c")
-    if [[ ! -x $out/$1 || -n $(find "$tests_lib" -name '*.[ch]' -newer "$out/$1") ]]; then
+    sources=("$tests_lib/$name"*.c)
+    case $name in
+    mktree | collide) sources+=("$tests_lib/name_hash.c") ;;
+    manifest) libraries=(-lxxhash) ;;
+    unpack) libraries=(-lzstd) ;;
+    esac
+    if [[ ! -x $out/$name || -n $(find "$tests_lib" -name '*.[ch]' -newer "$out/$name") ]]; then
         mkdir -p "$out"
-        "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -O2 -o "$out/$1.$$" "${src[@]}" \
-            $([[ $1 == manifest ]] && echo -lxxhash) >&2 &&
-            mv "$out/$1.$$" "$out/$1" || return 1
+        "${CC:-cc}" -std=gnu17 -D_GNU_SOURCE -O2 -o "$out/$name.$$" "${sources[@]}" \
+            "${libraries[@]}" >&2 && mv "$out/$name.$$" "$out/$name" || return 1
     fi
-    echo "$out/$1"
+    echo "$out/$name"
 }
 
 # Sets $btrfs_new to the directory of a btrfs-progs 6.14, or to nothing; says so when it cannot.
@@ -104,7 +108,7 @@ find_new_progs() {
 }
 
 # Columns that no copy onto another file system keeps; inode numbers, subvolumes, flags and holes.
-copy_loses=ino,ctime,atime,otime,dirsize,dirlinks,flags,subvol,svro,data,x:btrfs
+copy_loses=ino,blocks,ctime,atime,otime,dirsize,dirlinks,flags,subvol,svro,data,x:btrfs
 # Columns that FUSE does not carry, or that copse numbers in its own way.
 mount_loses=ino,otime,subvol,svro,dirlinks
 

@@ -164,6 +164,8 @@ static void print_stat(struct walk *w, const struct entry *e)
     manifest_col(w->out, &w->cols, "gid", "%" PRIu32, e->st.stx_gid);
     manifest_col(w->out, &w->cols, dir ? "dirsize" : "size", "%" PRIu64, (uint64_t)e->st.stx_size);
     manifest_col(w->out, &w->cols, dir ? "dirlinks" : "nlink", "%" PRIu32, e->st.stx_nlink);
+    if (!dir)
+        manifest_col(w->out, &w->cols, "blocks", "%" PRIu64, (uint64_t)e->st.stx_blocks);
     manifest_col(w->out, &w->cols, "ino", "%" PRIu64, (uint64_t)e->st.stx_ino);
     if (S_ISCHR(e->st.stx_mode) || S_ISBLK(e->st.stx_mode))
         manifest_col(w->out, &w->cols, "rdev", "%" PRIu32 ":%" PRIu32, e->st.stx_rdev_major,
@@ -491,7 +493,8 @@ static int usage(FILE *to)
           "       manifest [-x COLUMN,...] [-k COLUMN,...] [-o FILE] -f MANIFEST\n"
           "Prints a manifest of DIR, or the manifest in a file (- is standard input) again,\n"
           "without the columns after -x, with none but those after -k.\n"
-          "Columns: type mode uid gid size nlink dirsize dirlinks ino rdev link mtime ctime atime\n"
+          "Columns: type mode uid gid size nlink blocks dirsize dirlinks ino rdev link mtime ctime "
+          "atime\n"
           "otime flags subvol svro target hash data x:NAME; `x` or `x:user` stand for many.\n",
           to);
     return to == stdout ? 0 : 2;

@@ -11,10 +11,6 @@ text() { # text BYTES [WORD]: lines that compress well
     yes "this is ${2:-text} and no more" | head -c "$1"
 }
 
-noise() { # noise BYTES SEED: bytes that do not
-    openssl enc -aes-128-ctr -pass "pass:$2" -nosalt -md md5 </dev/zero 2>/dev/null | head -c "$1"
-}
-
 log_new_file() {
     text 100 >inline
     text 9999 >regular
@@ -41,7 +37,7 @@ base_append() {
 log_append() {
     local i
     for i in {1..12}; do
-        noise 5000 "$i" >>grows
+        text 5000 "append $i" >>grows
         sync grows
     done
     text 9000 more >>inline-grows
