@@ -292,7 +292,7 @@ int path_delete(struct path *path, uint32_t count) MUST_USE;
 /*
  * Copies the root node of src to a new block owned by new_id, as a snapshot does; what it points
  * at gains references through backing->share_children. *out is the new tree, to be put into place
- * by the caller (on_dirty and owner are not copied; dirty is set).
+ * by the caller (on_dirty and owner are NULL; dirty is set, also of src).
  *
  * The trees share nodes from now on: last_snapshot of both becomes the running generation, and
  * nodes they have now are copied before they change, those made later are not (snapshot_epoch).
