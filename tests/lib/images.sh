@@ -5,16 +5,18 @@
 # lives in a mount namespace of its own and on loop devices that detach themselves at unmount, so
 # nothing stays behind however the script ends.
 #
-#   COPSE             the program under test (default build/copse)
-#   COPSE_TEST_TOOLS  where manifest, mktree and collide are (default: build/tests/lib, else they
-#                     are compiled into the cache)
+#   COPSE_BUILD       the build directory (default build)
+#   COPSE             the program under test (default copse in there)
+#   COPSE_TEST_TOOLS  where manifest, mktree and the others are (default: tests/lib in the build
+#                     directory; those not found there are compiled into the cache)
 #   COPSE_TEST_CACHE  build/cache
 #   COPSE_TEST_KEEP   keep the scratch directory
 
 tests_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_root=$(cd "$tests_lib/../.." && pwd)
 export COPSE_TEST_CACHE=${COPSE_TEST_CACHE:-$source_root/build/cache}
-COPSE=${COPSE:-$source_root/build/copse}
+COPSE_BUILD=${COPSE_BUILD:-$source_root/build}
+COPSE=${COPSE:-$COPSE_BUILD/copse}
 PATH=$PATH:/usr/sbin:/sbin
 export LC_ALL=C
 
@@ -82,7 +84,7 @@ kernel_manifest() {
 
 # Prints where a helper program of this directory is, compiling it if no build has made it.
 tool() {
-    local name=$1 dir=${COPSE_TEST_TOOLS:-$source_root/build/tests/lib} out=$COPSE_TEST_CACHE/tools
+    local name=$1 dir=${COPSE_TEST_TOOLS:-$COPSE_BUILD/tests/lib} out=$COPSE_TEST_CACHE/tools
     local sources libraries=()
     if [[ -x $dir/$name ]]; then
         echo "$dir/$name"
@@ -102,6 +104,12 @@ tool() {
     echo "$out/$name"
 }
 
+# The same for a program that only a build can make.
+tool_of_build() {
+    local dir=${COPSE_TEST_TOOLS:-$COPSE_BUILD/tests/lib}
+    [[ -x $dir/$1 ]] && echo "$dir/$1"
+}
+
 # Sets $btrfs_new to the directory of a btrfs-progs 6.14, or to nothing; says so when it cannot.
 find_new_progs() {
     btrfs_new=$("$tests_lib/get-btrfs-progs-6.14.sh") || btrfs_new=
@@ -118,4 +126,15 @@ compare_columns() {
     "$(tool manifest)" -x "$without" -o "$got.columns" -f "$got"
     "$(tool manifest)" -x "$without" -o "$expected.columns" -f "$expected"
     same "$name" "$got.columns" "$expected.columns"
+}
+
+# Replaying a log, the kernel and copse stamp some inodes with the time of that day. Prints a
+# manifest with times from $2 (seconds.nanoseconds) on written as `replay`.
+hide_replay_times() {
+    awk -F '\t' -v OFS='\t' -v since="$2" '{
+        for (i = 2; i <= NF; i++)
+            if (split($i, kv, "=") == 2 && kv[1] ~ /^[cma]time$/ && kv[2] "" >= since "")
+                $i = kv[1] "=replay"
+        print
+    }' "$1"
 }
