@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Asking who refers to an extent: what the tree says, with what is pending applied. */
+#include <stdlib.h>
+
+#include "engine/extent/internal.h"
+
+/* ---- how many ------------------------------------------------------------------------------- */
+
+static int count_refs(struct extents *extents, const struct extent_id *id, uint64_t *refs,
+                      uint64_t *flags)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    const struct head *head = delayed_find(extents, id->bytenr);
+    struct record record = {0};
+    int64_t sum;
+
+    if (!head || !head->fresh) {
+        int ret = item_find(extents, id, false, &path);
+
+        TRY(ret);
+        if (ret > 0)
+            return fail(-ENOENT, "%s: no extent item", extent_text(id));
+        TRY(item_load(&path, id, NULL, &record));
+    }
+    sum = (int64_t)record.item.refs + (head ? head->delta : 0);
+    if (record.item.refs > INT64_MAX / 2 || sum < 0)
+        return fail(-EUCLEAN, "%s: %llu references, %lld of them dropped", extent_text(id),
+                    (unsigned long long)record.item.refs, head ? -(long long)head->delta : 0LL);
+    if (sum == 0)
+        return fail(-ENOENT, "%s: no references", extent_text(id));
+    *refs = (uint64_t)sum;
+    *flags = record.item.flags | (head ? head->set_flags : 0);
+    return 0;
+}
+
+int extent_block_refs(struct extents *extents, uint64_t bytenr, uint8_t level, uint64_t *refs,
+                      uint64_t *flags)
+{
+    struct extent_id id = tree_id(extents, bytenr, level);
+    uint64_t all;
+
+    TRY(count_refs(extents, &id, refs, &all));
+    *flags = all & BLOCK_FLAG_FULL_BACKREF;
+    return 0;
+}
+
+int extent_data_refs(struct extents *extents, uint64_t bytenr, uint64_t num_bytes, uint64_t *refs)
+{
+    struct extent_id id = data_id(bytenr, num_bytes);
+    uint64_t flags;
+
+    return count_refs(extents, &id, refs, &flags);
+}
+
+int extent_set_full_backref(struct extents *extents, uint64_t bytenr, uint8_t level)
+{
+    struct extent_id id = tree_id(extents, bytenr, level);
+    struct head *head;
+
+    TRY(delayed_head(extents, &id, false, &head));
+    head->set_flags |= BLOCK_FLAG_FULL_BACKREF;
+    return 0;
+}
+
+/* ---- who ------------------------------------------------------------------------------------ */
+
+struct ref_list {
+    struct pending_ref *refs; /* unsorted, the same one may come twice */
+    size_t count, capacity;
+};
+
+static void ref_list_clear(struct ref_list *list)
+{
+    free(list->refs);
+}
+
+static int ref_list_add(struct ref_list *list, const struct extent_ref *ref, int64_t by)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 16;
+        void *grown = realloc(list->refs, capacity * sizeof(*list->refs));
+
+        if (!grown)
+            return fail(-ENOMEM, "references of an extent: out of memory");
+        list->refs = grown;
+        list->capacity = capacity;
+    }
+    list->refs[list->count++] =
+        (struct pending_ref){.ref = *ref, .order = ref_order(ref), .by = by};
+    return 0;
+}
+
+static int list_inline(const struct record *record, struct ref_list *list)
+{
+    uint32_t pos = record->refs_at;
+    struct extent_ref ref;
+    int ret;
+
+    while ((ret = inline_next(record, &pos, &ref)) == 0) {
+        if (ref.type != KEY_EXTENT_OWNER_REF)
+            TRY(ref_list_add(list, &ref, ref.count));
+    }
+    return ret < 0 ? ret : 0;
+}
+
+/* The items behind the extent item. */
+static int list_keyed(struct path *path, uint64_t bytenr, struct ref_list *list)
+{
+    int ret;
+
+    while ((ret = path_next(path)) == 0) {
+        struct extent_ref ref;
+        struct key key;
+
+        path_key(path, &key);
+        if (key.objectid != bytenr)
+            break;
+        if (!keyed_is_ref(&key, bytenr))
+            continue;
+        TRY(keyed_look(path, &ref));
+        TRY(ref_list_add(list, &ref, ref.count));
+    }
+    return ret < 0 ? ret : 0;
+}
+
+static int list_tree(struct extents *extents, const struct extent_id *id, struct ref_list *list)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    AUTO_FREE uint8_t *bytes = malloc(extents->engine->nodesize);
+    struct record record;
+    int ret = item_find(extents, id, false, &path);
+
+    TRY(ret);
+    if (ret > 0)
+        return fail(-ENOENT, "%s: no extent item", extent_text(id));
+    if (!bytes)
+        return fail(-ENOMEM, "%s: out of memory", extent_text(id));
+    TRY(item_load(&path, id, bytes, &record));
+    TRY(list_inline(&record, list));
+    return list_keyed(&path, id->bytenr, list);
+}
+
+static int list_cmp(const void *a, const void *b)
+{
+    return pending_ref_cmp(a, b);
+}
+
+/* Calls fn with the sum of each run of equal references. */
+static int list_each(struct ref_list *list, const struct extent_id *id,
+                     int (*fn)(void *arg, const struct extent_ref *ref), void *arg)
+{
+    size_t next;
+
+    qsort(list->refs, list->count, sizeof(*list->refs), list_cmp);
+    for (size_t i = 0; i < list->count; i = next) {
+        struct extent_ref ref = list->refs[i].ref;
+        int64_t sum = 0;
+
+        for (next = i; next < list->count && ref_same(&ref, &list->refs[next].ref); next++)
+            sum += list->refs[next].by;
+        if (sum < 0 || sum > UINT32_MAX)
+            return fail(-EUCLEAN, "%s: %lld references of %s", extent_text(id), (long long)sum,
+                        ref_text(&ref));
+        ref.count = (uint32_t)sum;
+        if (sum > 0) {
+            int ret = fn(arg, &ref);
+
+            if (ret != 0)
+                return ret;
+        }
+    }
+    return 0;
+}
+
+int extent_each_ref(struct extents *extents, uint64_t bytenr, uint64_t num_bytes, uint8_t level,
+                    int (*fn)(void *arg, const struct extent_ref *ref), void *arg)
+{
+    struct extent_id id = num_bytes ? data_id(bytenr, num_bytes) : tree_id(extents, bytenr, level);
+    CLEANUP(ref_list_clear) struct ref_list list = {0};
+    struct head *head = delayed_find(extents, bytenr);
+
+    if (!head || !head->fresh)
+        TRY(list_tree(extents, &id, &list));
+    if (head) {
+        for (struct pending_ref *p = pending_first(head); p; p = pending_next(p))
+            TRY(ref_list_add(&list, &p->ref, p->by));
+    }
+    return list_each(&list, &id, fn, arg);
+}
