@@ -328,6 +328,7 @@ struct copse_mkfs_options {
     bool force;                   /* -f */
     const char *label;            /* -L */
     const char *uuid;             /* -U, text */
+    const char *device_uuid;      /* --device-uuid, text */
     uint32_t nodesize;            /* -n; 0: 16 KiB (or the sector size if larger) */
     uint32_t sectorsize;          /* -s; 0: 4 KiB */
     const char *data_profile;     /* -d "single" "dup"; NULL: default */
@@ -340,7 +341,7 @@ struct copse_mkfs_options {
     uint64_t seed;                /* not 0: uuids and times from this seed, byte-reproducible */
 };
 /* clang-format off */
-#define COPSE_MKFS_OPTIONS_INIT { sizeof(struct copse_mkfs_options), 0, false, NULL, NULL, 0, 0, NULL, NULL, false, NULL, NULL, NULL, false, 0 }
+#define COPSE_MKFS_OPTIONS_INIT { sizeof(struct copse_mkfs_options), 0, false, NULL, NULL, NULL, 0, 0, NULL, NULL, false, NULL, NULL, NULL, false, 0 }
 /* clang-format on */
 int copse_mkfs(const char *device, const struct copse_mkfs_options *options);
 
