@@ -101,6 +101,8 @@ static int fill_super(struct store *store, struct super *super)
     super->cache_generation = space_cache_generation(store->space);
     if (store->priv->uuid_tree_current)
         super->uuid_tree_generation = super->generation;
+    if (store->priv->new_label)
+        super->label = store->priv->label;
     TRY(vol_fill_system_array(e->vol, super));
 
     struct backup_root *backup = &super->backups.r[next_backup_slot(super, e->durable_gen)];

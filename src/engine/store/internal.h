@@ -28,6 +28,8 @@ struct store_private {
     bool uuid_tree_current;
     bool first_commit_done;
     uint64_t commits;
+    bool new_label;
+    struct label label; /* with new_label */
 };
 
 void reserve_init(struct store *store);

@@ -142,5 +142,7 @@ int store_load(struct store *store)
     e->txn.transid = e->durable_gen + 1;
     forest_set_generation(e->forest, e->txn.transid);
     reserve_init(store);
+    /* A primary superblock that was no good is written again. */
+    store->priv->changed = vol_used_super_copy(e->vol);
     return 0;
 }

@@ -82,6 +82,15 @@ uint64_t store_commits(const struct store *store)
     return store->priv->commits;
 }
 
+void store_set_label(struct store *store, const char *label)
+{
+    struct store_private *priv = store->priv;
+
+    memset(&priv->label, 0, sizeof(priv->label));
+    memcpy(priv->label.b, label, MIN(strlen(label), sizeof(priv->label.b) - 1));
+    priv->new_label = true;
+}
+
 void store_read_lock(struct store *store)
 {
     pthread_rwlock_rdlock(&store->priv->meta);

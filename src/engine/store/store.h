@@ -84,6 +84,9 @@ int store_commit(struct store *store) MUST_USE;
 /* The same with the lock held by store_begin. */
 int store_commit_locked(struct store *store) MUST_USE;
 
+/* The label of the next superblock; within store_begin, at most SUPER_LABEL_MAX - 1 bytes. */
+void store_set_label(struct store *store, const char *label);
+
 /* Counts finished commits. */
 uint64_t store_commits(const struct store *store);
 

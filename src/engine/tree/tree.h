@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
 #include "base/env.h"
 #include "base/err.h"
 #include "disk/format/format.h"

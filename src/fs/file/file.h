@@ -57,6 +57,8 @@ int files_writeback_tree(struct fs *fs, uint64_t tree_id) MUST_USE;
  * limit. *more: there is more to do. */
 int files_writeback_step(struct fs *fs, uint64_t age_ns, bool *more) MUST_USE;
 uint64_t files_dirty_bytes(const struct fs *fs);
+/* Bytes of this file that are dirty or in flight and not allocated yet (stat counts them). */
+uint64_t file_dirty_bytes(struct inode *inode);
 /* An error of writeback not reported yet, once; 0 when none. */
 int file_take_error(struct inode *inode) MUST_USE;
 

@@ -177,7 +177,6 @@ int inode_create(struct fs *fs, struct tree_handle *tree, struct inode *dir,
     struct inode *inode = table_new_inode(fs, tree, ino, &item);
     if (!inode)
         return txn_abort(&fs->store->engine, fail(-ENOMEM, "no memory for an inode"));
-    inode->orphan = false;
     inode = table_add(fs, inode);
     int ret = inherit_property(dir, inode);
     if (ret < 0) {

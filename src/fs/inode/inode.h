@@ -85,6 +85,9 @@ void fs_release(struct fs *fs);
 int inode_get(struct fs *fs, struct tree_handle *tree, uint64_t ino, struct inode **out) MUST_USE;
 int inode_get_locked(struct fs *fs, struct tree_handle *tree, uint64_t ino,
                      struct inode **out) MUST_USE;
+/* An inode that exists in memory only, under a number no real one has; never written. */
+int inode_get_virtual(struct fs *fs, struct tree_handle *tree, uint64_t ino,
+                      const struct inode_item *item, struct inode **out) MUST_USE;
 struct inode *inode_ref(struct inode *inode);
 /*
  * Gives a reference back; NULL is fine. When it was the last one of an orphan, fs->last_put deletes

@@ -102,7 +102,6 @@ struct inode *table_new_inode(struct fs *fs, struct tree_handle *tree, uint64_t 
     inode->refs = 1;
     inode->item = *item;
     inode->disk_size = item->size;
-    inode->orphan = item->nlink == 0;
     inode->key.tree = tree->root.id;
     inode->key.ino = ino;
     pthread_rwlock_init(&inode->lock, NULL);
@@ -143,6 +142,22 @@ int inode_get_locked(struct fs *fs, struct tree_handle *tree, uint64_t ino, stru
         inode = table_new_inode(fs, tree, ino, &item);
         if (!inode)
             return fail(-ENOMEM, "no memory for inode %llu", (unsigned long long)ino);
+        inode = table_add(fs, inode);
+    }
+    *out = inode;
+    return 0;
+}
+
+int inode_get_virtual(struct fs *fs, struct tree_handle *tree, uint64_t ino,
+                      const struct inode_item *item, struct inode **out)
+{
+    struct inode *inode = find_and_take(fs, tree, ino);
+
+    if (!inode) {
+        inode = table_new_inode(fs, tree, ino, item);
+        if (!inode)
+            return fail(-ENOMEM, "no memory for an inode");
+        inode->deleted = true; /* never written */
         inode = table_add(fs, inode);
     }
     *out = inode;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Content: what fs/file does, with what only a mount knows added. */
+#include "fs/mount/internal.h"
+
+#include "base/cleanup.h"
+
+void mount_put(struct mount *m, struct inode *inode)
+{
+    (void)m;
+    inode_put(inode);
+}
+
+static int is_regular(const struct inode *inode)
+{
+    if (inode_is_dir(inode))
+        return fail(-EISDIR, "inode %llu is a directory", (unsigned long long)inode->ino);
+    if (!inode_is_reg(inode))
+        return fail(-EINVAL, "inode %llu is no regular file", (unsigned long long)inode->ino);
+    return 0;
+}
+
+int mount_pread(struct mount *m, struct inode *inode, void *buf, size_t len, uint64_t offset,
+                size_t *done)
+{
+    TRY(is_regular(inode));
+    TRY(file_read(inode, buf, len, offset, done));
+    note_access(m, inode);
+    return 0;
+}
+
+int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t len, uint64_t offset,
+                 size_t *done)
+{
+    (void)m;
+    *done = 0;
+    TRY(is_regular(inode));
+    TRY(inode_may_change(inode, offset >= inode->item.size));
+    return file_write(inode, buf, len, offset, done);
+}
+
+int mount_readlink(struct mount *m, struct inode *inode, char *buf, size_t cap, size_t *len)
+{
+    if (!inode_is_symlink(inode))
+        return fail(-EINVAL, "inode %llu is no symlink", (unsigned long long)inode->ino);
+    store_read_lock(m->fs.store);
+    int ret = file_read_inline(inode, buf, cap, len);
+    store_read_unlock(m->fs.store);
+    if (ret == 0)
+        note_access(m, inode);
+    return ret;
+}
+
+int mount_fsync(struct mount *m, struct inode *inode, bool data_only)
+{
+    int written = 0;
+
+    (void)data_only;
+    if (m->priv->readonly)
+        return 0;
+    if (inode_is_reg(inode))
+        written = file_writeback(inode);
+    int ret = store_commit(m->fs.store);
+    return written < 0 ? written : ret;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef COPSE_FS_MOUNT_INTERNAL_H
+#define COPSE_FS_MOUNT_INTERNAL_H
+
+#include "fs/mount/mount.h"
+
+struct mount_private {
+    bool readonly;
+    unsigned commit_seconds;
+    uint64_t last_commit_ns;
+    bool log_pending; /* opened read-only beside a log tree */
+
+    struct env_thread *thread; /* background work; NULL: driven step by step */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop;
+};
+
+/* Changes to tree items that an operation makes at most, for store_begin. */
+enum {
+    UNITS_CREATE = 8,
+    UNITS_NAME = 8,
+    UNITS_RENAME = 24,
+    UNITS_INODE = 2,
+    UNITS_DELETE = 8,
+};
+
+/* Units for an attribute of that many bytes. */
+static inline unsigned units_xattr(size_t bytes)
+{
+    return 4 + (unsigned)(bytes / 512);
+}
+
+/* names.c: what a directory entry points at, metadata lock held. */
+int entry_inode(struct mount *m, struct inode *dir, const void *name, uint16_t len,
+                const struct dir_entry *entry, struct inode **out) MUST_USE;
+/* Number of the stub that stands for a subvolume a snapshot does not contain. */
+uint64_t stub_ino(uint64_t subvol);
+bool is_stub(const struct inode *inode);
+/* Whether the entry (dir, name) -> subvol is a real one and no stub. Metadata lock held. */
+int subvol_is_here(struct mount *m, const struct inode *dir, const void *name, uint16_t len,
+                   uint64_t subvol, bool *here) MUST_USE;
+/* Deletes an inode that lost its last name and its last user. */
+void delete_orphan(struct inode *inode);
+
+/* acl.c, within store_begin */
+/* What Linux does with the default ACL of a directory when something is made in it. *mode is
+ * adjusted; call before inode_create. */
+struct acl_inherited {
+    uint8_t *access; /* malloced, NULL: none */
+    size_t access_len;
+    uint8_t *standard; /* default ACL for a new directory */
+    size_t standard_len;
+};
+int acl_inherit(struct inode *dir, uint32_t *mode, struct acl_inherited *out) MUST_USE;
+int acl_apply(struct inode *inode, const struct acl_inherited *inherited) MUST_USE;
+void acl_inherited_free(struct acl_inherited *inherited);
+/* chmod: the access ACL follows the new mode. */
+int acl_chmod(struct inode *inode, uint32_t mode) MUST_USE;
+/* Setting an access ACL: the mode follows; *redundant: the mode says it all, store nothing. */
+int acl_to_mode(const void *acl, size_t len, uint32_t *mode, bool *redundant) MUST_USE;
+
+/* attr.c */
+void note_access(struct mount *m, struct inode *inode);
+
+/* background.c */
+int background_start(struct mount *m) MUST_USE;
+void background_stop(struct mount *m);
+
+#endif

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Opening and closing a file system. */
+#include "fs/mount/internal.h"
+
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "fs/fsync/fsync.h"
+
+/* A quarter of the cache may be dirty file data, the rest holds tree blocks. */
+#define DIRTY_SHARE 4
+#define DEFAULT_CACHE_BYTES (256 * MIB)
+
+/* ---- commit hooks -----------------------------------------------------------------------------
+ */
+
+static int before_commit(void *arg)
+{
+    struct mount *m = arg;
+
+    return inodes_write_dirty(&m->fs);
+}
+
+static void after_commit(void *arg, int err)
+{
+    struct mount *m = arg;
+
+    if (err == 0)
+        m->priv->last_commit_ns = env_monotonic_ns(m->fs.env);
+}
+
+/* ---- what a writable open clears up
+ * -------------------------------------------------------------- */
+
+struct tree_ids {
+    uint64_t *ids;
+    size_t count, cap;
+};
+
+static int collect_id(void *arg, uint64_t id, uint64_t key_offset, const struct root_item *item)
+{
+    struct tree_ids *trees = arg;
+
+    (void)key_offset;
+    if (!is_fs_tree(id) || item->refs == 0)
+        return 0;
+    if (trees->count == trees->cap) {
+        size_t cap = trees->cap ? trees->cap * 2 : 64;
+        uint64_t *ids = realloc(trees->ids, cap * sizeof(*ids));
+
+        if (!ids)
+            return fail(-ENOMEM, "no memory for a list of subvolumes");
+        trees->ids = ids;
+        trees->cap = cap;
+    }
+    trees->ids[trees->count++] = id;
+    return 0;
+}
+
+/* An orphan whose inode is gone, or has names again: only the item is left over. */
+static int drop_orphan_item(struct mount *m, struct tree_handle *tree, uint64_t ino)
+{
+    struct key key = key_make(OBJ_ORPHAN, KEY_ORPHAN_ITEM, ino);
+
+    TRY(store_begin(m->fs.store, STORE_RELEASE, UNITS_DELETE));
+    int ret = tree_delete(&tree->root, &key);
+    store_end(m->fs.store);
+    return ret;
+}
+
+static int drop_orphans_of(struct mount *m, struct tree_handle *tree)
+{
+    uint64_t from = 0, ino;
+
+    for (;;) {
+        struct inode *inode;
+
+        store_read_lock(m->fs.store);
+        int ret = orphan_next(tree, from, &ino);
+        store_read_unlock(m->fs.store);
+        if (ret == -ENOENT)
+            return 0;
+        if (ret < 0)
+            return ret;
+        ret = inode_get(&m->fs, tree, ino, &inode);
+        if (ret == -ENOENT) {
+            TRY(drop_orphan_item(m, tree, ino));
+        } else if (ret < 0) {
+            return ret;
+        } else if (inode->item.nlink > 0) {
+            inode_put(inode);
+            TRY(drop_orphan_item(m, tree, ino));
+        } else {
+            inode->orphan = true;
+            inode_put(inode);
+        }
+        from = ino + 1;
+    }
+}
+
+static int drop_orphans(struct mount *m)
+{
+    struct tree_ids trees = {0};
+
+    store_read_lock(m->fs.store);
+    int ret = roots_each(m->fs.store->roots, TREE_FS, collect_id, &trees);
+    store_read_unlock(m->fs.store);
+    for (size_t i = 0; ret == 0 && i < trees.count; i++) {
+        struct tree_handle *tree;
+
+        ret = roots_get(m->fs.store->roots, trees.ids[i], &tree);
+        if (ret == 0)
+            ret = drop_orphans_of(m, tree);
+    }
+    free(trees.ids);
+    return ret;
+}
+
+/* ---- the root
+ * ------------------------------------------------------------------------------------- */
+
+static int open_subvol_root(struct mount *m, uint64_t id, struct inode **out)
+{
+    struct tree_handle *tree;
+
+    if (!is_fs_tree(id))
+        return fail(-ENOENT, "%llu is no subvolume", (unsigned long long)id);
+    int ret = roots_get(m->fs.store->roots, id, &tree);
+    if (ret < 0)
+        return fail_context(ret, "subvolume %llu", (unsigned long long)id);
+    return inode_get(&m->fs, tree, INO_SUBVOL_ROOT, out);
+}
+
+/* Walks a path from the top level; every step must be a directory, the last a subvolume. */
+static int find_by_path(struct mount *m, const char *path, struct inode **out)
+{
+    struct inode *dir;
+
+    TRY(open_subvol_root(m, TREE_FS, &dir));
+    for (const char *at = path; *at;) {
+        size_t len = strcspn(at, "/");
+        struct inode *next;
+
+        if (len > 0) {
+            int ret = mount_lookup(m, dir, at, len, &next);
+            inode_put(dir);
+            if (ret < 0)
+                return fail_context(ret, "subvolume %s", path);
+            dir = next;
+        }
+        at += len;
+        at += *at == '/';
+    }
+    if (dir->ino != INO_SUBVOL_ROOT || !inode_is_dir(dir)) {
+        inode_put(dir);
+        return fail(-EINVAL, "%s is no subvolume", path);
+    }
+    *out = dir;
+    return 0;
+}
+
+static int open_root(struct mount *m, const struct copse_open_options *options)
+{
+    uint64_t id = options->subvolid;
+
+    if (options->subvol && id != 0)
+        return fail(-EINVAL, "both subvol and subvolid are given");
+    if (options->subvol)
+        return find_by_path(m, options->subvol, &m->root);
+    if (id == 0) {
+        store_read_lock(m->fs.store);
+        int ret = subvol_get_default(&m->fs, &id);
+        store_read_unlock(m->fs.store);
+        if (ret < 0)
+            return ret;
+    }
+    return open_subvol_root(m, id, &m->root);
+}
+
+/* ---- opening
+ * ---------------------------------------------------------------------------------------- */
+
+static int open_store(struct env *env, struct dev **devs, unsigned count,
+                      const struct copse_open_options *options, uint64_t cache, struct store **out)
+{
+    struct vol_open_options vol_options = {.readonly = options->readonly};
+    struct store_options store_options = {
+        .readonly = options->readonly,
+        .cache_bytes = cache - cache / DIRTY_SHARE,
+        .discard = options->discard,
+    };
+    struct vol *vol;
+
+    TRY(vol_open(env, devs, count, &vol_options, &vol));
+    if (vol_readonly(vol) && !options->readonly)
+        env_note(env, NOTE_WARNING, "%s: opened read-only: %s", vol_label(vol),
+                 vol_readonly_reason(vol));
+    return store_open(vol, &store_options, out);
+}
+
+static int bring_up(struct mount *m, const struct copse_open_options *options)
+{
+    struct store *store = m->fs.store;
+
+    m->priv->readonly = store_readonly(store);
+    if (store_has_log(store)) {
+        if (m->priv->readonly) {
+            m->priv->log_pending = true;
+            env_note(m->fs.env, NOTE_WARNING,
+                     "%s: a log tree is pending: changes that were fsynced last are not shown",
+                     vol_label(store->engine.vol));
+        } else {
+            TRY(fsync_replay(&m->fs));
+        }
+    }
+    if (!m->priv->readonly)
+        TRY(drop_orphans(m));
+    TRY(open_root(m, options));
+    return options->background && !m->priv->readonly ? background_start(m) : 0;
+}
+
+static void tear_down(struct mount *m)
+{
+    files_release(&m->fs);
+    subvols_release(&m->fs);
+    fs_release(&m->fs);
+    store_close(m->fs.store);
+    pthread_cond_destroy(&m->priv->wake);
+    pthread_mutex_destroy(&m->priv->lock);
+    free(m->priv);
+    free(m);
+}
+
+/* A mount with an open store, nothing read yet. On failure the store is closed. */
+static int mount_new(struct store *store, const struct copse_open_options *options, uint64_t dirty,
+                     struct mount **out)
+{
+    struct fs_options fs_options = {
+        .noatime = options->noatime,
+        .strictatime = options->strictatime,
+        .nodatacow = options->nodatacow,
+        .dirty_limit_bytes = dirty,
+    };
+    AUTO_FREE struct mount *m = calloc(1, sizeof(*m));
+    AUTO_FREE struct mount_private *priv = calloc(1, sizeof(*priv));
+
+    int ret = m && priv ? fs_init(&m->fs, store, &fs_options) : -ENOMEM;
+    if (ret < 0) {
+        store_close(store);
+        return fail(ret, "no memory to open a file system");
+    }
+    ret = files_init(&m->fs);
+    if (ret == 0 && (ret = subvols_init(&m->fs)) < 0)
+        files_release(&m->fs);
+    if (ret < 0) {
+        fs_release(&m->fs);
+        store_close(store);
+        return ret;
+    }
+    pthread_mutex_init(&priv->lock, NULL);
+    pthread_cond_init(&priv->wake, NULL);
+    priv->commit_seconds = options->commit_seconds;
+    priv->last_commit_ns = env_monotonic_ns(m->fs.env);
+    m->priv = STEAL(priv);
+    m->fs.last_put = delete_orphan;
+    *out = STEAL(m);
+    return 0;
+}
+
+int mount_open(struct env *env, struct dev **devs, unsigned count,
+               const struct copse_open_options *options, struct mount **out)
+{
+    static const struct store_hooks hooks = {
+        .before_commit = before_commit,
+        .after_commit = after_commit,
+    };
+    uint64_t cache = options->cache_bytes ? options->cache_bytes : DEFAULT_CACHE_BYTES;
+    struct store *store;
+    struct mount *m;
+
+    TRY(open_store(env, devs, count, options, cache, &store));
+    TRY(mount_new(store, options, cache / DIRTY_SHARE, &m));
+    store_set_hooks(store, &hooks, m);
+    int ret = bring_up(m, options);
+    if (ret < 0) {
+        inode_put(m->root);
+        tear_down(m);
+        return ret;
+    }
+    *out = m;
+    return 0;
+}
+
+int mount_sync(struct mount *m)
+{
+    if (m->priv->readonly)
+        return 0;
+    int first = files_writeback_all(&m->fs);
+    int ret = store_commit(m->fs.store);
+    return first < 0 ? first : ret;
+}
+
+int mount_close(struct mount *m)
+{
+    background_stop(m);
+    inode_put(m->root);
+    int ret = mount_sync(m);
+    tear_down(m);
+    return ret;
+}
+
+void mount_crash(struct mount *m)
+{
+    background_stop(m);
+    /* Nothing of the running transaction may reach the device any more. */
+    txn_abort(&m->fs.store->engine, fail(-EROFS, "crash asked for"));
+    inode_put(m->root);
+    tear_down(m);
+}
