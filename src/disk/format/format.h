@@ -71,7 +71,7 @@ static inline uint64_t super_offset(unsigned copy)
 #define OBJ_CSUM_CHANGE ((uint64_t)-13)
 #define OBJ_FIRST_FREE 256ULL
 #define OBJ_LAST_FREE ((uint64_t)-256)
-#define INO_SUBVOL_ROOT 256ULL  /* the root directory of every subvolume */
+#define INO_SUBVOL_ROOT 256ULL    /* the root directory of every subvolume */
 #define INO_EMPTY_SUBVOL_DIR 2ULL /* what a snapshot shows in place of a nested subvolume */
 
 /* Whether id names a tree that holds files: the top level or a subvolume. */
@@ -449,7 +449,8 @@ DEFINE_ITEM(extent_data_ref, 28)
 #define FIELDS_shared_data_ref(F) F(u32, count, 0, "file extent items in that leaf")
 DEFINE_ITEM(shared_data_ref, 4)
 
-/* Then, for data, extent_data_ref in place of offset; for SHARED_DATA_REF shared_data_ref behind. */
+/* Then, for data, extent_data_ref in place of offset; for SHARED_DATA_REF shared_data_ref behind.
+ */
 #define FIELDS_extent_inline_ref(F)                                                                \
     F(u8, type, 0, "KEY_*_REF")                                                                    \
     F(u64, offset, 1, "tree or parent block")
@@ -518,7 +519,7 @@ DEFINE_ITEM(chunk, 48)
     F(u64, tree_root_gen, 8, "")                                                                   \
     F(u64, chunk_root, 16, "")                                                                     \
     F(u64, chunk_root_gen, 24, "")                                                                 \
-    F(u64, extent_root, 32, "or the block group tree")                                             \
+    F(u64, extent_root, 32, "")                                                                    \
     F(u64, extent_root_gen, 40, "")                                                                \
     F(u64, fs_root, 48, "")                                                                        \
     F(u64, fs_root_gen, 56, "")                                                                    \
@@ -678,7 +679,8 @@ DEFINE_ITEM(balance_item, 448)
     F(u8, encryption, 24, "0")
 DEFINE_ITEM(verity_descriptor, 25)
 
-/* ---- keys ------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------------
+ */
 
 static inline struct key key_make(uint64_t objectid, uint8_t type, uint64_t offset)
 {
@@ -707,7 +709,8 @@ const char *key_text(const struct key *key, char buf[KEY_TEXT_MAX]);
 #define OBJECTID_TEXT_MAX 40
 const char *objectid_text(uint64_t objectid, uint8_t type, char buf[OBJECTID_TEXT_MAX]);
 
-/* ---- geometry ---------------------------------------------------------------------------------- */
+/* ---- geometry ----------------------------------------------------------------------------------
+ */
 
 /* Bytes for items and their data in a leaf. */
 static inline uint32_t leaf_capacity(uint32_t nodesize)
@@ -738,7 +741,8 @@ static inline void key_from_disk(struct key *out, const disk_key *in)
     key_decode(out, in);
 }
 
-/* ---- checks (promise 7) -------------------------------------------------------------------------- */
+/* ---- checks (promise 7)
+ * -------------------------------------------------------------------------- */
 
 /* What every validator may hold a block against. */
 struct format_limits {
@@ -753,9 +757,9 @@ struct format_limits {
 
 /*
  * A superblock copy as read: magic, checksum, sizes, counts, array length, levels, csum type.
- * copy_offset is where it was read from. -EINVAL: no btrfs there; -EIO: the checksum is wrong (or of
- * a type that cannot be computed); -EUCLEAN: the checksum is right and something else is damaged;
- * -EOPNOTSUPP: a flag that we do not know. Feature bits: features_check.
+ * copy_offset is where it was read from. -EINVAL: no btrfs there; -EIO: the checksum is wrong (or
+ * of a type that cannot be computed); -EUCLEAN: the checksum is right and something else is
+ * damaged; -EOPNOTSUPP: a flag that we do not know. Feature bits: features_check.
  */
 int super_validate(const void *bytes, uint64_t copy_offset) MUST_USE;
 
@@ -808,7 +812,29 @@ uint64_t extent_data_ref_hash(uint64_t root, uint64_t objectid, uint64_t offset)
 /* Bytes of an inline reference of that type with its type byte; 0: no such type. */
 uint32_t extent_inline_ref_size(uint8_t type);
 
-/* ---- names of uuids ------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
+
+/* Where text goes: the library itself never prints. */
+struct text_sink {
+    void (*put)(void *arg, const char *text, size_t len);
+    void *arg;
+};
+
+/*
+ * A superblock as `btrfs inspect-internal dump-super` (6.14) shows it from the line csum_type on;
+ * full adds the system chunks and the backup roots. Needs no validation before.
+ */
+void print_super(const struct super *super, bool full, const struct text_sink *sink);
+
+/*
+ * A tree block as `btrfs inspect-internal dump-tree` (6.14) shows it, with times in UTC. Needs no
+ * validation before: what is damaged is said in its place.
+ */
+void print_node(const void *block, const struct format_limits *limits,
+                const struct text_sink *sink);
+
+/* ---- names of uuids
+ * ------------------------------------------------------------------------------- */
 
 #define UUID_TEXT_SIZE 37
 const char *uuid_text(const struct uuid *uuid, char buf[UUID_TEXT_SIZE]);

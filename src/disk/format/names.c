@@ -7,7 +7,7 @@
 
 static const char *const key_type_names[256] = {
 #define KEY_TYPE_NAME(NAME, number, text) [number] = text,
-    [0] = "UNTYPED", KEY_TYPES(KEY_TYPE_NAME)
+    KEY_TYPES(KEY_TYPE_NAME)
 #undef KEY_TYPE_NAME
 };
 
@@ -102,11 +102,11 @@ static void offset_text(const struct key *key, char buf[OBJECTID_TEXT_MAX])
         break;
     case KEY_ROOT_ITEM:
         /* A relocation tree's offset is the tree it is a copy of, else it is a generation. */
-        if (key->objectid == TREE_RELOC) {
+        if (key->objectid == TREE_RELOC)
             objectid_text(key->offset, 0, buf);
-            break;
-        }
-        /* fall through */
+        else
+            snprintf(buf, OBJECTID_TEXT_MAX, "%" PRIu64, key->offset);
+        break;
     default:
         if (key->offset == UINT64_MAX)
             snprintf(buf, OBJECTID_TEXT_MAX, "-1");
@@ -120,6 +120,8 @@ const char *key_text(const struct key *key, char buf[KEY_TEXT_MAX])
     char objectid[OBJECTID_TEXT_MAX], offset[OBJECTID_TEXT_MAX], number[16];
     const char *type = key_type_name(key->type);
 
+    if (key->type == 0 && key->objectid == OBJ_FREE_SPACE)
+        type = "UNTYPED";
     if (!type) {
         snprintf(number, sizeof(number), "UNKNOWN.%u", key->type);
         type = number;
