@@ -98,7 +98,7 @@ static void step_delete(struct run *run)
         return;
     uint32_t left = node_items(path_leaf(&path)) - path_slot(&path);
     uint32_t count = 1 + (uint32_t)rng_below(&run->rng, MIN(left, 5U));
-    if (rng_below(&run->rng, 4) == 0)
+    if (rng_below(&run->rng, 20) == 0)
         count = left;
     assert_int_equal(path_delete(&path, count), 0);
     model_delete(&run->model, at, count);
@@ -292,9 +292,9 @@ static void step(struct run *run, bool shrink)
     };
     uint64_t dice = rng_below(&run->rng, 100);
 
-    if (dice < 35)
+    if (dice < 60)
         (shrink ? step_delete : step_insert)(run);
-    else if (dice < 50)
+    else if (dice < 70)
         (shrink ? step_insert : step_delete)(run);
     else
         change[rng_below(&run->rng, shrink ? 4 : ARRAY_LEN(change))](run);
@@ -310,10 +310,12 @@ static void commit(struct run *run, bool reopen)
     compare_all(run);
 }
 
+/* height: a level that the tree must have reached, or the run was worth little. */
 static void run_model(uint32_t nodesize, uint64_t cache_bytes, uint64_t key_space, unsigned steps,
-                      uint64_t seed)
+                      uint64_t seed, uint8_t height)
 {
     struct run *run = calloc(1, sizeof(*run));
+    uint8_t highest = 0;
 
     assert_non_null(run);
     fixture_init(&run->fixture, nodesize, cache_bytes, NULL);
@@ -321,13 +323,16 @@ static void run_model(uint32_t nodesize, uint64_t cache_bytes, uint64_t key_spac
     run->key_space = key_space;
     rng_seed(&run->rng, seed);
     for (unsigned i = 0; i < steps; i++) {
-        step(run, i / (steps / 6) % 2);
+        /* Two long phases of growth, each followed by a shorter one of shrinking. */
+        step(run, i % (steps / 2) > steps / 3);
         compare_searches(run);
+        highest = MAX(highest, run->root.level);
         if (rng_below(&run->rng, 500) == 0)
             compare_all(run);
         if (rng_below(&run->rng, 300) == 0)
             commit(run, rng_below(&run->rng, 3) == 0);
     }
+    assert_true(highest >= height);
     compare_all(run);
     commit(run, true);
     model_free(&run->model);
@@ -338,26 +343,26 @@ static void run_model(uint32_t nodesize, uint64_t cache_bytes, uint64_t key_spac
 static void equals_a_sorted_array_with_4k_nodes(void **state)
 {
     (void)state;
-    run_model(4096, 256 * MIB, 3000, 12000, unit_seed(1));
+    run_model(4096, 256 * MIB, 20000, 30000, unit_seed(1), 2);
 }
 
 static void equals_a_sorted_array_with_16k_nodes(void **state)
 {
     (void)state;
-    run_model(16384, 256 * MIB, 5000, 8000, unit_seed(2));
+    run_model(16384, 256 * MIB, 20000, 30000, unit_seed(2), 1);
 }
 
 static void equals_a_sorted_array_with_64k_nodes(void **state)
 {
     (void)state;
-    run_model(65536, 256 * MIB, 5000, 5000, unit_seed(3));
+    run_model(65536, 256 * MIB, 20000, 15000, unit_seed(3), 1);
 }
 
 static void equals_a_sorted_array_with_hardly_any_cache(void **state)
 {
     (void)state;
-    run_model(4096, 0, 3000, 12000, unit_seed(4));
-    run_model(16384, 0, 6000, 6000, unit_seed(5));
+    run_model(4096, 0, 20000, 30000, unit_seed(4), 2);
+    run_model(16384, 0, 20000, 15000, unit_seed(5), 1);
 }
 
 static void a_small_tree_empties_and_fills_again(void **state)
@@ -366,7 +371,7 @@ static void a_small_tree_empties_and_fills_again(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 30; i++)
-        run_model(4096, 1 * MIB, 12, 300, seed + i);
+        run_model(4096, 1 * MIB, 12, 300, seed + i, 0);
 }
 
 int main(void)
