@@ -8,17 +8,16 @@
 
 static _Thread_local char message[FAIL_MESSAGE_MAX];
 
-int fail(int err, const char *fmt, ...)
+void fail_record(const char *fmt, ...)
 {
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
-    return err;
 }
 
-int fail_context(int err, const char *fmt, ...)
+void fail_prepend(const char *fmt, ...)
 {
     char old[FAIL_MESSAGE_MAX];
     va_list args;
@@ -29,7 +28,6 @@ int fail_context(int err, const char *fmt, ...)
     va_end(args);
     if (used >= 0 && (size_t)used < sizeof(message) && old[0] != '\0')
         snprintf(message + used, sizeof(message) - (size_t)used, ": %s", old);
-    return err;
 }
 
 const char *fail_message(void)

@@ -24,11 +24,15 @@
 /* Longest message kept, including the final NUL; longer ones are cut. */
 #define FAIL_MESSAGE_MAX 512
 
-/* Records a message for this thread and returns err (which must be negative). */
-int fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-/* Puts `fmt: ` in front of the message already recorded and returns err. */
-int fail_context(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/*
+ * fail(err, fmt, ...) records a message for this thread and is err (which must be negative); a
+ * macro, so that the compiler sees that the way behind it failed.
+ * fail_context(err, fmt, ...) puts `fmt: ` in front of the message already recorded.
+ */
+#define fail(err, ...) (fail_record(__VA_ARGS__), (err))
+#define fail_context(err, ...) (fail_prepend(__VA_ARGS__), (err))
+void fail_record(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void fail_prepend(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* The last message of this thread; "" when there is none. Valid until the next fail(). */
 const char *fail_message(void);
