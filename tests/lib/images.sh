@@ -121,10 +121,13 @@ copy_loses=ino,blocks,ctime,atime,otime,dirsize,dirlinks,flags,subvol,svro,data,
 mount_loses=ino,otime,subvol,svro,dirlinks
 
 # compare_columns NAME LEFT-OUT GOT EXPECTED: a test that two manifests agree on the other columns.
+# Where the kernel makes a directory's times up, nothing is expected of them.
 compare_columns() {
     local name=$1 without=$2 got=$3 expected=$4
-    "$(tool manifest)" -x "$without" -o "$got.columns" -f "$got"
-    "$(tool manifest)" -x "$without" -o "$expected.columns" -f "$expected"
+    "$(tool manifest)" -x "$without" -f "$expected" -o "$expected.columns"
+    "$(tool manifest)" -x "$without" -f "$got" |
+        awk -F '\t' -v OFS='\t' 'NR == FNR {if (!/\t[mca]time=/) no_times[$1] = 1; next}
+            $1 in no_times {gsub(/\t[mcao]time=[^\t]*/, "")} {print}' "$expected" - >"$got.columns"
     same "$name" "$got.columns" "$expected.columns"
 }
 
