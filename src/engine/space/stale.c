@@ -38,8 +38,7 @@ static int drop_file_extent(struct space *space, const struct path *path, const 
     file_extent_decode(&extent, path_data(path));
     if (extent.type == FILE_EXTENT_INLINE || extent.disk_bytenr == 0)
         return 0;
-    if (!space->drop_extent)
-        return fail(-EINVAL, "%s: nobody to drop its extent", path_where(path));
+    INVARIANT(space->drop_extent, "engine/store lends a way to drop extents");
     return space->drop_extent(space->drop_extent_ctx, extent.disk_bytenr, extent.disk_num_bytes,
                               TREE_ROOT, key->objectid, key->offset - extent.offset);
 }

@@ -311,7 +311,8 @@ void fixture_init(struct fixture *f, const struct fixture_options *o)
     struct super super = make_super(o);
     uint64_t data_type = o->mixed ? BG_DATA | BG_METADATA : BG_DATA;
 
-    *f = (struct fixture){.env = env_seeded_new(1), .dev = dev_mem_new(o->device_bytes)};
+    *f = (struct fixture){.env = env_seeded_new(1),
+                          .dev = dev_record_new(dev_mem_new(o->device_bytes))};
     assert_non_null(f->dev);
     ok(vol_new(f->env, f->dev, &super, &f->vol));
     ok(engine_init(&f->engine, f->vol, 4 * MIB));
