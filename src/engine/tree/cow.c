@@ -7,14 +7,13 @@
 
 /*
  * A node of this transaction that a snapshot, also of this transaction, may have reached: one that
- * is older than the snapshot as epochs count. A node that was written early and read again has
- * lost its epoch and counts as old.
+ * is older than the last snapshot of any tree, as epochs count. A node that was written early and
+ * read again has lost its epoch and counts as old.
  */
 static bool snapshot_may_hold(const struct root *root, const struct node *node)
 {
-    if (!root->force_cow && root->last_snapshot < root->forest->generation)
-        return false;
-    return root->snapshot_epoch == 0 || node->birth <= root->snapshot_epoch;
+    return (root->force_cow || root->last_snapshot >= root->forest->generation) &&
+           node->birth < root->forest->epoch;
 }
 
 bool node_is_ours(const struct root *root, const struct node *node)

@@ -79,7 +79,7 @@ struct forest {
     uint32_t nodesize;
     int error; /* nothing may be written any more */
     uint64_t generation;
-    uint64_t epoch; /* counts tree_copy_root; from 1 */
+    uint64_t epoch; /* from 1; a snapshot of any tree begins a new one */
     const struct forest_backing *backing;
     void *backing_ctx;
     struct uuid chunk_tree_uuid;

@@ -63,7 +63,8 @@ int tree_copy_root(struct root *src, uint64_t new_id, struct root *out)
 
     TRY(forest_may_change(forest));
     TRY(root_node_get(src, &from));
-    uint64_t epoch = forest->epoch++;
+    /* Before the copy is made: its root node is not shared. */
+    forest->epoch++;
     int ret = copy_node(&copy, from, &node);
     node_put(from);
     if (ret < 0)
@@ -71,7 +72,6 @@ int tree_copy_root(struct root *src, uint64_t new_id, struct root *out)
     root_set_node(&copy, node);
     node_put(node);
     copy.last_snapshot = src->last_snapshot = forest->generation;
-    copy.snapshot_epoch = src->snapshot_epoch = epoch;
     root_changed(src);
     mark_dirty(src);
     *out = copy;

@@ -66,20 +66,19 @@ struct forest;
  */
 struct root {
     struct forest *forest;
-    uint64_t id;             /* tree objectid; what new nodes carry as owner */
-    uint64_t bytenr;         /* of the root node */
-    uint64_t generation;     /* of the root node */
-    uint8_t level;           /* of the root node */
-    bool shareable;          /* subvolumes: nodes may be shared by snapshots (Linux: SHAREABLE) */
-    bool is_log;             /* a log tree: blocks are not reference counted */
-    uint64_t last_snapshot;  /* generation of the last snapshot of it, 0: none */
-    bool force_cow;          /* copy even what is ours, unless made after snapshot_epoch */
-    uint64_t snapshot_epoch; /* set by tree_copy_root; 0: unknown, see there */
-    uint64_t changes;        /* internal: counts changes of structure, finds stale paths */
-    bool dirty;              /* root node moved since root_mark_clean; engine/root writes items */
+    uint64_t id;            /* tree objectid; what new nodes carry as owner */
+    uint64_t bytenr;        /* of the root node */
+    uint64_t generation;    /* of the root node */
+    uint8_t level;          /* of the root node */
+    bool shareable;         /* subvolumes: nodes may be shared by snapshots (Linux: SHAREABLE) */
+    bool is_log;            /* a log tree: blocks are not reference counted */
+    uint64_t last_snapshot; /* generation of the last snapshot of it, 0: none */
+    bool force_cow;         /* copy also what is ours, once after each tree_copy_root */
+    bool dirty;             /* root node moved since root_mark_clean; engine/root writes items */
     void (*on_dirty)(
         struct root *root); /* called when dirty goes from false to true; may be NULL */
     void *owner;            /* for the on_dirty listener */
+    uint64_t changes;       /* internal: counts changes of structure, finds stale paths */
 };
 
 /* ---- the backing that extent implements
@@ -295,10 +294,9 @@ int path_delete(struct path *path, uint32_t count) MUST_USE;
  * at gains references through backing->share_children. *out is the new tree, to be put into place
  * by the caller (on_dirty and owner are NULL; dirty is set, also of src).
  *
- * The trees share nodes from now on: last_snapshot of both becomes the running generation, and
- * nodes they have now are copied before they change, those made later are not (snapshot_epoch).
- * Who makes another struct root of the same tree in this transaction may leave snapshot_epoch 0:
- * then all nodes are copied at each change until the next transaction.
+ * The trees share nodes from now on: last_snapshot of both becomes the running generation, so that
+ * what they have now is copied before it changes. What is made after the last snapshot of any tree
+ * is nobody else's and changes in place.
  */
 int tree_copy_root(struct root *src, uint64_t new_id, struct root *out) MUST_USE;
 

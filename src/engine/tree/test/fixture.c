@@ -181,7 +181,6 @@ static void release_block(struct fixture *fixture, uint64_t bytenr)
 
 static int may_fail(struct fixture *fixture)
 {
-    fixture->calls++;
     if (fixture->fail_after < 0)
         return 0;
     return fixture->fail_after-- == 0 ? fail(-ENOSPC, "as told") : 0;
@@ -244,10 +243,13 @@ static int cow_shared(void *ctx, const struct root *root, struct node *old, stru
         if (node_owner(old) == root->id && !block->full) {
             ref_children(fixture, old, true, bytenr);
             block->full = true;
+            fixture->made_full++;
         } else {
+            fixture->copied_from_other++;
             ref_children(fixture, new_node, false, root->id);
         }
     } else if (block->full) {
+        fixture->left_full++;
         ref_children(fixture, new_node, false, root->id);
         if (node_level(old))
             for (uint32_t slot = 0; slot < node_items(old); slot++)

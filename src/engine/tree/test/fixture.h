@@ -44,7 +44,8 @@ struct fixture {
     size_t *pinned, pinned_count, pinned_space; /* free after the next commit */
     size_t *reusable, reusable_count, reusable_space;
     int64_t fail_after; /* calls of the backing that work before one fails; negative: all work */
-    uint64_t calls;     /* of the backing */
+    /* How often cow_shared went each of its ways. */
+    uint64_t made_full, left_full, copied_from_other;
 };
 
 /* dev_wrap, when not NULL, may put something between the volume and the memory. */
