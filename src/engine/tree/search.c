@@ -93,6 +93,7 @@ int tree_search_cow(struct root *root, const struct key *key, int ins_len, struc
     TRY(forest_may_change(root->forest));
     if (root->bytenr == 0)
         return fail(-EINVAL, "tree %llu has no root node", LLU(root->id));
+    TRY(write_early(root->forest));
     path->root = root;
     int ret = descend_cow(root, key, path);
     if (ret == 0 && ins_len > 0)
