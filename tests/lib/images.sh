@@ -33,6 +33,14 @@ why_no_kernel() {
     fi
 }
 
+# The first of these programs that is missing, as a reason; or nothing.
+why_missing() {
+    local program
+    for program in "$@"; do
+        command -v "$program" >/dev/null || { echo "no $program"; return; }
+    done
+}
+
 # First of all in a script that mounts: starts it again in a mount namespace of its own.
 #   own_mounts "$0" "$@"
 own_mounts() {

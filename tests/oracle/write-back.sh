@@ -15,6 +15,7 @@ set -u
 . "$tests_lib/judge.sh"
 oracle=$(cd "$(dirname "$0")" && pwd)
 why=$(why_no_kernel)
+[[ -n $why ]] || why=$(why_missing xfs_io setfattr)
 [[ -z $why ]] || skip_all "$why"
 [[ -x $COPSE ]] || skip_all "no $COPSE"
 own_mounts "$0" "$@"
