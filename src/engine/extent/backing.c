@@ -50,10 +50,10 @@ static int alloc_block(void *ctx, const struct root *root, uint8_t level,
 /* Whether root's reference is the only one a block of this transaction has ever got. */
 static bool only_ours(struct head *head, const struct extent_ref *ref)
 {
-    const struct pending_ref *first = pending_first(head);
+    struct pending_ref *first = pending_first(head);
 
-    return head->fresh && head->delta == 1 && first && !pending_next(pending_first(head)) &&
-           ref_same(&first->ref, ref);
+    return head->fresh && first && first->by == 1 && ref_same(&first->ref, ref) &&
+           !pending_next(first);
 }
 
 /*
