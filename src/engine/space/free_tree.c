@@ -282,6 +282,8 @@ static int add_all(struct rangeset *to, const struct rangeset *from)
 }
 
 /*
+ * As Linux does, bytes under superblock copies are listed as free; nobody takes them all the same.
+ *
  * What changes while the items are being written (they need blocks themselves) is noted as a
  * change against what is written here.
  */
@@ -293,6 +295,7 @@ static int write_anew(struct space *space, struct group *group)
     TRY(add_all(&set, &group->free));
     TRY(add_all(&set, &group->allocated));
     TRY(add_all(&set, &group->pinned));
+    TRY(add_all(&set, &group->super));
     rangeset_clear(&group->tree_add);
     rangeset_clear(&group->tree_remove);
     group->tree_rewrite = false;

@@ -129,6 +129,37 @@ static void a_new_extent_finds_the_lie(void **state)
     fixture_close(&f);
 }
 
+/* Linux lists what lies under a superblock copy as free, others leave it out. */
+static void superblock_copies_may_be_listed_or_not(void **state)
+{
+    struct free_space_info info;
+    struct group *group;
+    struct range super;
+    struct fixture f;
+    unsigned notes;
+
+    (void)state;
+    fixture_init(&f, &usual);
+    assert_int_equal(space_create_chunk(f.space, BG_DATA, NULL), 0);
+    model_learn_groups(&f);
+    fixture_commit(&f);
+    group = group_from(f.space, 0);
+    while (group->super.count == 0)
+        group = group_next(group);
+    assert_true(rangeset_next(&group->super, 0, &super));
+    assert_int_equal(free_info_read(f.space, group, &info), 0);
+    assert_int_equal(free_tree_remove(f.space, group, super.start, super.len, &info), 0);
+    assert_int_equal(free_info_write(f.space, group, &info), 0);
+    fixture_settle(&f);
+    notes = env_seeded_notes(f.env);
+    fixture_reopen(&f);
+    group = group_at(f.space, super.start);
+    assert_int_equal(group_load(f.space, group, NULL, false), 0);
+    assert_false(rangeset_overlaps(&group->free, super.start, super.len));
+    assert_int_equal(env_seeded_notes(f.env), notes);
+    fixture_close(&f);
+}
+
 /* ---- items that lie
  * ---------------------------------------------------------------------------------------- */
 
@@ -351,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lies_are_noticed_and_mended),
         cmocka_unit_test(a_new_extent_finds_the_lie),
+        cmocka_unit_test(superblock_copies_may_be_listed_or_not),
         cmocka_unit_test(damaged_block_groups_are_refused),
         cmocka_unit_test(wrong_used_is_mended),
         cmocka_unit_test(overlapping_extents_are_refused),
