@@ -63,6 +63,7 @@ BEGIN {
         }
         exit bad
     }
+    print "# SPDX-License-Identifier: GPL-2.0-or-later"
     print "# " names
     for (;;) {
         best = 0
