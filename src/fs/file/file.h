@@ -65,6 +65,9 @@ int file_take_error(struct inode *inode) MUST_USE;
 /* ---- for fs/mount and fs/fsync, within store_begin .. store_end
  * ----------------------------------------- */
 
+/* Items that one call of file_drop_extents_from drops at most; each is about four units. */
+#define FILE_DROP_STEP_ITEMS 32
+
 /* Drops all extents from `from` (sector-aligned up) on, and their references. In steps: *more tells
  * that store_end/store_begin and another call are needed (huge files). */
 int file_drop_extents_from(struct inode *inode, uint64_t from, bool *more) MUST_USE;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One batch of writeback, on its way through plan.c (what becomes which extent, and where it
+ * goes), output.c (checksums and device writes, no lock held) and swap.c (the mapping).
+ */
+#ifndef COPSE_FS_FILE_BATCH_H
+#define COPSE_FS_FILE_BATCH_H
+
+#include "fs/file/internal.h"
+
+/* One new extent. */
+struct plan {
+    uint64_t start, len;   /* of the file */
+    uint64_t disk_len;     /* on disk; len unless compressed */
+    uint64_t bytenr;       /* 0: no space yet */
+    uint64_t first_sector; /* its place in batch->sums */
+    uint8_t compression;
+    uint8_t *packed; /* disk_len bytes when compressed */
+};
+
+struct batch {
+    struct file_state *file;
+    struct inode *inode;
+    uint64_t size;       /* of the file, when its runs were launched */
+    uint64_t start, end; /* runs in flight that begin in there */
+    uint64_t bytes;      /* of these runs: what data space is promised for */
+    struct plan *plans;
+    size_t count, cap;
+    uint8_t *sums; /* csum_size bytes a disk sector, in the order of plans; NULL: none */
+};
+
+void batch_release(struct batch *batch);
+/* Cuts the runs into extents, compressed where the inode wants it, without space yet. */
+int batch_plan(struct batch *batch) MUST_USE;
+/* Finds space for all of them, which may cut plain ones into several. The promise of data space is
+ * used up by this, also when it fails. */
+int batch_allocate(struct batch *batch) MUST_USE;
+/* Gives back the space of plans [from, count); written: it may hold data now. */
+void batch_undo(struct batch *batch, size_t from, bool written);
+/* Computes checksums and writes the data. */
+int batch_output(struct batch *batch) MUST_USE;
+/* Makes the new extents the mapping of the file. On failure the rest is undone. */
+int batch_swap(struct batch *batch) MUST_USE;
+
+/* compress.c: what the inode wants; COMPRESS_NONE when nothing. */
+struct compress_wish {
+    uint8_t type;
+    int level;
+};
+int compress_wish_of(struct inode *inode, struct compress_wish *out) MUST_USE;
+/* Compresses the plans that gain from it. */
+int batch_compress(struct batch *batch, const struct compress_wish *wish) MUST_USE;
+
+#endif

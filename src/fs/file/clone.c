@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Reflinks: the destination maps the extents of the source. Only what is dirty in the source is
+ * written first, since only what is mapped can be shared. Each item is one change, and the
+ * destination's size follows, so that a crash leaves a part of the clone and nothing odd.
+ */
+#include "fs/file/internal.h"
+
+struct clone {
+    struct inode *src, *dst;
+    struct file_state *src_file, *dst_file;
+    uint64_t src_start, dst_start;
+    uint64_t len;  /* bytes */
+    uint64_t span; /* the same, out to sectors */
+};
+
+/* ---- one step
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Maps [at, at + len) of the destination to what slice says about the source. */
+static int put_mapping(struct clone *clone, const struct mapping *slice, uint64_t at)
+{
+    struct inode *dst = clone->dst;
+    struct mapping map = *slice;
+
+    map.start = at;
+    TRY(file_drop_range(dst, at, at + map.len));
+    if (map.kind == MAP_HOLE)
+        return 0;
+    struct data_ref ref = map_ref(dst, &map);
+    TRY(map_insert(dst, &map));
+    TRY(extent_add_data_ref(dst->fs->store->extents, map.disk_bytenr, map.disk_num_bytes, &ref));
+    nbytes_add(dst, map.len);
+    if (map.kind == MAP_PREALLOC) {
+        SCOPED_LOCK(&dst->item_lock);
+        dst->item.flags |= INODE_PREALLOC;
+    }
+    return 0;
+}
+
+static int grow_destination(struct clone *clone, uint64_t end)
+{
+    struct inode *dst = clone->dst;
+
+    if (end > size_get(dst))
+        size_set(dst, end);
+    TRY(size_settle(dst, 0, 0, 0));
+    uint64_t eof = round_up_to(dst->disk_size, file_sectorsize(dst));
+    return holes_fill(dst, clone->dst_start, MIN(clone->dst_start + clone->span, eof));
+}
+
+/* Extents of the source that lie in one item, from byte `done` of the clone on. */
+static int clone_item_locked(struct clone *clone, uint64_t *done, bool *is_inline)
+{
+    uint64_t pos = clone->src_start + *done;
+    struct mapping map;
+
+    TRY(map_find(clone->src, pos, &map));
+    *is_inline = map.kind == MAP_INLINE;
+    if (*is_inline)
+        return 0;
+    map = map_slice(&map, pos, clone->src_start + clone->span);
+    int ret = put_mapping(clone, &map, clone->dst_start + *done);
+    if (ret == 0)
+        ret = grow_destination(clone, clone->dst_start + MIN(*done + map.len, clone->len));
+    if (ret < 0)
+        return change_failed(clone->dst, ret);
+    *done += map.len;
+    inode_mark_dirty(clone->dst);
+    return 0;
+}
+
+/* Inline data cannot be shared: it is copied. */
+static int copy_inline(struct clone *clone, uint64_t *done)
+{
+    uint64_t n = MIN((uint64_t)file_sectorsize(clone->src), clone->len - *done);
+    AUTO_FREE uint8_t *data = malloc(n);
+    size_t written;
+
+    if (!data)
+        return fail(-ENOMEM, "no memory to clone");
+    TRY(read_current(clone->src, clone->src_start + *done, data, n, size_get(clone->src)));
+    TRY(write_range(clone->dst, data, n, clone->dst_start + *done, true, &written));
+    *done += n;
+    return 0;
+}
+
+static int clone_step(struct clone *clone, uint64_t *done)
+{
+    struct store *store = clone->dst->fs->store;
+    bool is_inline = false;
+
+    TRY(store_begin(store, STORE_CREATE, units_for_items(FILE_DROP_STEP_ITEMS)));
+    int ret = clone_item_locked(clone, done, &is_inline);
+    store_end(store);
+    if (ret == 0 && is_inline)
+        ret = copy_inline(clone, done);
+    return ret;
+}
+
+static int clone_all(struct clone *clone)
+{
+    uint64_t done = 0;
+
+    if (clone->dst_start > size_get(clone->dst))
+        TRY(write_old_tail(clone->dst));
+    TRY(writeback_held(clone->src_file));
+    if (clone->dst != clone->src)
+        TRY(writeback_held(clone->dst_file));
+    while (done < clone->len)
+        TRY(clone_step(clone, &done));
+    return 0;
+}
+
+/* ---- whether it may be
+ * --------------------------------------------------------------------------------- */
+
+static int check_kinds(struct inode *src, struct inode *dst)
+{
+    if (inode_is_dir(src) || inode_is_dir(dst))
+        return fail(-EISDIR, "directories cannot be cloned");
+    if (!inode_is_reg(src) || !inode_is_reg(dst))
+        return fail(-EINVAL, "only regular files can be cloned");
+    if (src->fs != dst->fs)
+        return fail(-EXDEV, "not in one file system");
+    return 0;
+}
+
+static int check_range(struct clone *clone)
+{
+    uint64_t sector = file_sectorsize(clone->src), size = size_get(clone->src);
+
+    if (clone->src_start > size || (clone->len > 0 && clone->len > size - clone->src_start))
+        return fail(-EINVAL, "the range ends behind the end of the source");
+    if (clone->len == 0)
+        clone->len = size - clone->src_start;
+    uint64_t src_end = clone->src_start + clone->len;
+    if (clone->dst_start > FILE_SIZE_MAX || clone->len > FILE_SIZE_MAX - clone->dst_start)
+        return fail(-EFBIG, "the range ends behind the largest offset");
+    if (!is_aligned(clone->src_start | clone->dst_start, sector))
+        return fail(-EINVAL, "the range does not begin at a block");
+    clone->span = round_up_to(clone->len, sector);
+    uint64_t dst_size = size_get(clone->dst);
+    if (clone->span != clone->len && (src_end != size || clone->dst_start + clone->len < dst_size))
+        return fail(-EINVAL, "the range does not end at a block");
+    if (clone->src == clone->dst && clone->src_start < clone->dst_start + clone->span &&
+        clone->dst_start < clone->src_start + clone->span)
+        return fail(-EINVAL, "the ranges overlap");
+    return 0;
+}
+
+static int clone_locked(struct clone *clone)
+{
+    TRY(inode_may_change(clone->dst, false));
+    if ((clone->src->item.flags ^ clone->dst->item.flags) & INODE_NODATASUM)
+        return fail(-EINVAL, "one of the files has checksums and the other has none");
+    TRY(check_range(clone));
+    if (clone->len == 0)
+        return 0;
+    TRY(file_state_get(clone->src, &clone->src_file));
+    TRY(file_state_get(clone->dst, &clone->dst_file));
+    return 1;
+}
+
+static bool comes_first(const struct inode *a, const struct inode *b)
+{
+    if (a->tree->root.id != b->tree->root.id)
+        return a->tree->root.id < b->tree->root.id;
+    return a->ino < b->ino;
+}
+
+/* Locks both, holds both, in the one order. */
+static int clone_between(struct clone *clone, struct inode *first, struct inode *second)
+{
+    pthread_rwlock_wrlock(&first->lock);
+    if (second != first)
+        pthread_rwlock_wrlock(&second->lock);
+    int ret = clone_locked(clone);
+    if (ret == 1) {
+        file_hold(first->file);
+        if (second != first)
+            file_hold(second->file);
+        ret = clone_all(clone);
+        inode_touch(clone->dst, true);
+        if (second != first)
+            file_unhold(second->file);
+        file_unhold(first->file);
+    }
+    if (second != first)
+        pthread_rwlock_unlock(&second->lock);
+    pthread_rwlock_unlock(&first->lock);
+    return ret;
+}
+
+int file_clone_range(struct inode *src, uint64_t src_offset, uint64_t len, struct inode *dst,
+                     uint64_t dst_offset)
+{
+    struct clone clone = {
+        .src = src,
+        .dst = dst,
+        .src_start = src_offset,
+        .dst_start = dst_offset,
+        .len = len,
+    };
+
+    TRY(check_kinds(src, dst));
+    if (comes_first(src, dst))
+        return clone_between(&clone, src, dst);
+    return clone_between(&clone, dst, src);
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fallocate: preallocation, punching, zeroing. What is dirty in the range is written back first, so
+ * that only the mapping has to be looked at; the file is held meanwhile.
+ */
+#include "fs/file/internal.h"
+
+#include <linux/falloc.h>
+
+/* Largest piece promised and allocated at once. */
+#define PREALLOC_PIECE DATA_EXTENT_MAX
+
+/* ---- preallocated extents
+ * ---------------------------------------------------------------------------- */
+
+/* One new unwritten extent at start, at most up to end, in place of what is mapped there. */
+static int put_prealloc(struct inode *inode, uint64_t start, uint64_t end, uint64_t *reached)
+{
+    struct extents *extents = inode->fs->store->extents;
+    struct range space;
+
+    TRY(extent_alloc_data(extents, end - start, file_sectorsize(inode), 0, &space));
+    struct mapping map = {
+        .start = start,
+        .len = space.len,
+        .kind = MAP_PREALLOC,
+        .generation = file_engine(inode)->txn.transid,
+        .disk_bytenr = space.start,
+        .disk_num_bytes = space.len,
+        .ram_bytes = space.len,
+    };
+    struct data_ref ref = map_ref(inode, &map);
+
+    int ret = file_drop_range(inode, start, start + space.len);
+    if (ret == 0)
+        ret = map_insert(inode, &map);
+    if (ret == 0)
+        ret = extent_add_new_data(extents, space.start, space.len, &ref);
+    if (ret < 0)
+        return change_failed(inode, ret);
+    nbytes_add(inode, space.len);
+    inode_mark_dirty(inode);
+    *reached = start + space.len;
+    return 0;
+}
+
+static int prealloc_piece(struct inode *inode, uint64_t start, uint64_t end)
+{
+    struct store *store = inode->fs->store;
+    struct promise promise = {.bytes = end - start};
+
+    TRY(promise_take(inode->fs, &promise));
+    while (start < end) {
+        uint64_t from = start;
+
+        int ret = store_begin(store, STORE_CREATE, units_for_items(2));
+        if (ret == 0) {
+            ret = put_prealloc(inode, start, end, &start);
+            store_unpromise_data(store, start - from);
+            promise.bytes -= start - from;
+            store_end(store);
+        }
+        if (ret < 0) {
+            promise_give_back(inode->fs, promise);
+            return ret;
+        }
+    }
+    return 0;
+}
+
+/* Unwritten extents for [start, end), whatever is there. */
+static int prealloc_all(struct inode *inode, uint64_t start, uint64_t end)
+{
+    while (start < end) {
+        uint64_t n = MIN(end - start, PREALLOC_PIECE);
+
+        TRY(prealloc_piece(inode, start, start + n));
+        start += n;
+    }
+    return 0;
+}
+
+static int find(struct inode *inode, uint64_t pos, struct mapping *map)
+{
+    store_read_lock(inode->fs->store);
+    int ret = map_find(inode, pos, map);
+    store_read_unlock(inode->fs->store);
+    return ret;
+}
+
+/* The same for holes alone, or (over: true) for all that is not unwritten yet. */
+static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t end, bool over)
+{
+    while (start < end) {
+        struct mapping map;
+
+        TRY(find(inode, start, &map));
+        uint64_t next = MIN(mapping_end(&map), end);
+        if (map.kind == MAP_HOLE || (over && map.kind != MAP_PREALLOC))
+            TRY(prealloc_all(inode, start, next));
+        start = next;
+    }
+    return 0;
+}
+
+static int set_prealloc_flag(struct inode *inode)
+{
+    if (inode->item.flags & INODE_PREALLOC)
+        return 0;
+    TRY(store_begin(inode->fs->store, STORE_CREATE, units_for_items(0)));
+    pthread_mutex_lock(&inode->item_lock);
+    inode->item.flags |= INODE_PREALLOC;
+    pthread_mutex_unlock(&inode->item_lock);
+    inode_mark_dirty(inode);
+    store_end(inode->fs->store);
+    return 0;
+}
+
+static int grow_to(struct inode *inode, uint64_t size)
+{
+    if (size <= size_get(inode))
+        return 0;
+    TRY(store_begin(inode->fs->store, STORE_CREATE, units_for_items(4)));
+    size_set(inode, size);
+    int ret = size_settle(inode, 0, 0, 0);
+    store_end(inode->fs->store);
+    return ret;
+}
+
+/* ---- the modes
+ * ------------------------------------------------------------------------------------------ */
+
+struct falloc {
+    struct file_state *file;
+    uint64_t start, end;       /* as asked for */
+    uint64_t inner, inner_end; /* whole sectors inside; inner >= inner_end: none */
+    bool keep_size;
+};
+
+/* What lies in parts of sectors at the edges becomes zero. */
+static int zero_edges(struct inode *inode, const struct falloc *fa)
+{
+    if (fa->inner > fa->inner_end) /* all in one sector */
+        return write_zeroes_in_sector(inode, fa->start, fa->end - fa->start);
+    TRY(write_zeroes_in_sector(inode, fa->start, fa->inner - fa->start));
+    return write_zeroes_in_sector(inode, fa->inner_end, fa->end - fa->inner_end);
+}
+
+static int punch_step(struct inode *inode, uint64_t start, uint64_t end)
+{
+    struct store *store = inode->fs->store;
+
+    TRY(store_begin(store, STORE_RELEASE, units_for_items(FILE_DROP_STEP_ITEMS)));
+    int ret = file_drop_range(inode, start, end);
+    uint64_t eof = round_up_to(inode->disk_size, file_sectorsize(inode));
+    if (ret == 0)
+        ret = holes_fill(inode, start, MIN(end, eof));
+    if (ret < 0)
+        ret = change_failed(inode, ret);
+    store_end(store);
+    return ret;
+}
+
+/* The end of a stretch from start on with not too many items in it. */
+static int stretch_end(struct inode *inode, uint64_t start, uint64_t end, uint64_t *out)
+{
+    for (unsigned i = 0; i < FILE_DROP_STEP_ITEMS && start < end; i++) {
+        struct mapping map;
+
+        TRY(find(inode, start, &map));
+        start = mapping_end(&map);
+    }
+    *out = MIN(start, end);
+    return 0;
+}
+
+static int punch_range(struct inode *inode, uint64_t start, uint64_t end)
+{
+    while (start < end) {
+        uint64_t next;
+
+        TRY(stretch_end(inode, start, end, &next));
+        TRY(punch_step(inode, start, next));
+        start = next;
+    }
+    return 0;
+}
+
+static int punch(struct inode *inode, const struct falloc *fa)
+{
+    TRY(zero_edges(inode, fa));
+    return fa->inner < fa->inner_end ? punch_range(inode, fa->inner, fa->inner_end) : 0;
+}
+
+static int zero_range(struct inode *inode, const struct falloc *fa)
+{
+    uint64_t size = size_get(inode);
+
+    if (!fa->keep_size && fa->end > size) {
+        TRY(write_old_tail(inode));
+        TRY(writeback_held(fa->file));
+    }
+    TRY(zero_edges(inode, fa));
+    TRY(set_prealloc_flag(inode));
+    if (fa->inner < fa->inner_end)
+        TRY(prealloc_missing(inode, fa->inner, fa->inner_end, true));
+    /* Edges that were holes get space too. */
+    uint64_t sector = file_sectorsize(inode);
+    TRY(prealloc_missing(inode, round_down_to(fa->start, sector), round_up_to(fa->end, sector),
+                         false));
+    return fa->keep_size ? 0 : grow_to(inode, fa->end);
+}
+
+static int allocate(struct inode *inode, const struct falloc *fa)
+{
+    uint64_t sector = file_sectorsize(inode);
+
+    if (!fa->keep_size && fa->end > size_get(inode)) {
+        TRY(write_old_tail(inode));
+        TRY(writeback_held(fa->file));
+    }
+    TRY(set_prealloc_flag(inode));
+    TRY(prealloc_missing(inode, round_down_to(fa->start, sector), round_up_to(fa->end, sector),
+                         false));
+    return fa->keep_size ? 0 : grow_to(inode, fa->end);
+}
+
+static int run_mode(struct inode *inode, int mode, const struct falloc *fa)
+{
+    TRY(writeback_held(fa->file));
+    if (mode & FALLOC_FL_PUNCH_HOLE)
+        return punch(inode, fa);
+    if (mode & FALLOC_FL_ZERO_RANGE)
+        return zero_range(inode, fa);
+    return allocate(inode, fa);
+}
+
+static int fallocate_locked(struct inode *inode, int mode, struct falloc *fa)
+{
+    bool plain = (mode & ~FALLOC_FL_KEEP_SIZE) == 0;
+
+    TRY(inode_may_change(inode, plain));
+    TRY(file_state_get(inode, &fa->file));
+    file_hold(fa->file);
+    int ret = run_mode(inode, mode, fa);
+    if (ret == 0)
+        inode_touch(inode, true);
+    file_unhold(fa->file);
+    return ret;
+}
+
+static int check_mode(int mode)
+{
+    switch (mode) {
+    case 0:
+    case FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_ZERO_RANGE:
+    case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+        return 0;
+    default:
+        return fail(-EOPNOTSUPP, "fallocate mode %#x is not supported", (unsigned)mode);
+    }
+}
+
+int file_fallocate(struct inode *inode, int mode, uint64_t offset, uint64_t len)
+{
+    uint64_t sector = file_sectorsize(inode);
+    struct falloc fa = {.start = offset, .end = offset + len};
+
+    TRY(check_mode(mode));
+    if (len == 0)
+        return fail(-EINVAL, "fallocate of no bytes");
+    if (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset)
+        return fail(-EFBIG, "fallocate beyond the largest offset");
+    fa.inner = round_up_to(fa.start, sector);
+    fa.inner_end = round_down_to(fa.end, sector);
+    fa.keep_size = mode & FALLOC_FL_KEEP_SIZE;
+    pthread_rwlock_wrlock(&inode->lock);
+    int ret = fallocate_locked(inode, mode, &fa);
+    pthread_rwlock_unlock(&inode->lock);
+    return ret;
+}

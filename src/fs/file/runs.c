@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Runs: file data in memory. Those in one tree do not overlap; a dirty one may lie over one in
+ * flight, and is the newer.
+ *
+ * What is promised is a property of the run (promise 2): making a dirty byte dirty again costs
+ * nothing, and when a run leaves, exactly what it owned is given back.
+ */
+#include "fs/file/internal.h"
+
+#define RUN_MAX (1 * MIB)
+/* A file extent item and what splits off its neighbours, the extent item, the inode. */
+#define RUN_UNITS 4
+#define UNIT_BYTES 1024
+
+static int run_compare(const struct run *a, const struct run *b)
+{
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+RB_GENERATE_LOCAL(run_tree, run, link, run_compare)
+
+struct run *runs_after(const struct run_tree *tree, uint64_t pos)
+{
+    struct run *found = NULL;
+
+    for (struct run *run = RB_ROOT((struct run_tree *)tree); run;) {
+        if (run_end(run) > pos) {
+            found = run;
+            run = RB_LEFT(run, link);
+        } else {
+            run = RB_RIGHT(run, link);
+        }
+    }
+    return found;
+}
+
+/* ---- promises
+ * ------------------------------------------------------------------------------------------ */
+
+/* Checksum items grow with the data; a leaf that splits is half empty. */
+static unsigned sum_units(const struct file_state *file, uint64_t bytes)
+{
+    const struct engine *engine = file_engine(file->inode);
+
+    return (unsigned)((bytes / engine->sectorsize * engine->csum_size * 2 + UNIT_BYTES - 1) /
+                      UNIT_BYTES);
+}
+
+static unsigned run_units(const struct file_state *file, uint64_t bytes)
+{
+    return RUN_UNITS + sum_units(file, bytes);
+}
+
+struct promise runs_missing(const struct file_state *file, uint64_t start, uint64_t end)
+{
+    struct run *run = runs_after(&file->dirty, start);
+    struct promise missing = {0};
+
+    while (start < end) {
+        uint64_t gap_end = run ? MIN(end, run->start) : end;
+
+        if (gap_end > start) {
+            uint64_t gap = gap_end - start;
+
+            missing.bytes += gap;
+            missing.units += (unsigned)(gap / RUN_MAX + 2) * (RUN_UNITS + 1) + sum_units(file, gap);
+        }
+        if (!run)
+            break;
+        start = MAX(start, run_end(run));
+        run = RB_NEXT(run_tree, &file->dirty, run);
+    }
+    return missing;
+}
+
+bool runs_sector_is_dirty(const struct file_state *file, uint64_t sector)
+{
+    struct run *run = runs_after(&file->dirty, sector);
+
+    return run && run->start <= sector;
+}
+
+/* ---- writing into them
+ * ------------------------------------------------------------------------------------ */
+
+static void copy_part(const struct run_source *src, uint8_t *dst, uint64_t from, uint64_t to)
+{
+    uint64_t a = MAX(from, src->offset), b = MIN(to, src->offset + src->len);
+
+    if (a >= b)
+        return;
+    if (src->buf)
+        memcpy(dst + (a - from), src->buf + (a - src->offset), b - a);
+    else
+        memset(dst + (a - from), 0, b - a);
+}
+
+/* Fills file bytes [from, to) at dst, which hold nothing yet when `fresh`. */
+static void fill(const struct file_state *file, const struct run_source *src, uint8_t *dst,
+                 uint64_t from, uint64_t to, bool fresh)
+{
+    uint32_t sector = file_sectorsize(file->inode);
+    uint64_t tail_start = src->end - sector;
+
+    if (fresh && src->head && from == src->start)
+        memcpy(dst, src->head, sector);
+    if (fresh && src->tail && to == src->end)
+        memcpy(dst + (tail_start - from), src->tail, sector);
+    copy_part(src, dst, from, to);
+}
+
+static bool run_reserve(struct run *run, uint64_t need)
+{
+    uint64_t cap = run->cap;
+
+    if (need <= cap)
+        return true;
+    while (cap < need)
+        cap = MIN(cap * 2, (uint64_t)RUN_MAX);
+    uint8_t *data = realloc(run->data, cap);
+    if (!data)
+        return false;
+    run->data = data;
+    run->cap = (uint32_t)cap;
+    return true;
+}
+
+static struct run *run_new(struct file_state *file, uint64_t start, uint64_t len)
+{
+    struct run *run = calloc(1, sizeof(*run));
+
+    if (!run)
+        return NULL;
+    run->data = malloc(len);
+    if (!run->data) {
+        free(run);
+        return NULL;
+    }
+    run->start = start;
+    run->cap = (uint32_t)len;
+    RB_INSERT(run_tree, &file->dirty, run);
+    return run;
+}
+
+static void run_free(struct run *run)
+{
+    free(run->data);
+    free(run);
+}
+
+/* Makes the gap [start, end) dirty at least in part; returns how far, start when memory is out. */
+static uint64_t fill_gap(struct file_state *file, struct run *prev, const struct run_source *src,
+                         uint64_t start, uint64_t end, struct promise *used)
+{
+    struct run *run = prev;
+
+    if (run && run_end(run) == start && run->len < RUN_MAX) {
+        end = MIN(end, run->start + RUN_MAX);
+        if (!run_reserve(run, end - run->start))
+            return start;
+    } else {
+        end = MIN(end, start + RUN_MAX);
+        run = run_new(file, start, end - start);
+        if (!run)
+            return start;
+    }
+    fill(file, src, run->data + run->len, start, end, true);
+    run->len += (uint32_t)(end - start);
+    used->bytes += end - start;
+    used->units += run_units(file, run->len) - run->units;
+    run->units = run_units(file, run->len);
+    return end;
+}
+
+void runs_write(struct file_state *file, const struct run_source *src, struct promise *used,
+                uint64_t *reached)
+{
+    uint64_t pos = src->start;
+
+    *used = (struct promise){0};
+    while (pos < src->end) {
+        struct run *run = runs_after(&file->dirty, pos);
+
+        if (run && run->start <= pos) {
+            uint64_t end = MIN(src->end, run_end(run));
+
+            fill(file, src, run->data + (pos - run->start), pos, end, false);
+            pos = end;
+            continue;
+        }
+        struct run *prev =
+            run ? RB_PREV(run_tree, &file->dirty, run) : RB_MAX(run_tree, &file->dirty);
+        uint64_t end =
+            fill_gap(file, prev, src, pos, run ? MIN(src->end, run->start) : src->end, used);
+        if (end == pos)
+            break;
+        pos = end;
+    }
+    *reached = pos;
+    file->dirty_bytes += used->bytes;
+    file_pending_add(file, used->bytes);
+}
+
+/* ---- letting go
+ * -------------------------------------------------------------------------------------------- */
+
+static void run_shorten(struct file_state *file, struct run *run, uint32_t len,
+                        struct promise *freed)
+{
+    unsigned units = run_units(file, len);
+
+    freed->bytes += run->len - len;
+    freed->units += run->units - units;
+    run->units = units;
+    run->len = len;
+}
+
+struct promise runs_cut(struct file_state *file, uint64_t from)
+{
+    struct promise freed = {0};
+    struct run *run = runs_after(&file->dirty, from);
+
+    while (run) {
+        struct run *next = RB_NEXT(run_tree, &file->dirty, run);
+
+        if (run->start < from) {
+            run_shorten(file, run, (uint32_t)(from - run->start), &freed);
+        } else {
+            freed.bytes += run->len;
+            freed.units += run->units;
+            RB_REMOVE(run_tree, &file->dirty, run);
+            run_free(run);
+        }
+        run = next;
+    }
+    file->dirty_bytes -= freed.bytes;
+    file_pending_sub(file, freed.bytes);
+    return freed;
+}
+
+bool runs_zero_tail(struct file_state *file, uint64_t pos)
+{
+    uint64_t end = round_up_to(pos, file_sectorsize(file->inode));
+    struct run *run = runs_after(&file->dirty, pos);
+
+    if (!run || run->start > pos)
+        return false;
+    memset(run->data + (pos - run->start), 0, end - pos);
+    return true;
+}
+
+void runs_launch(struct file_state *file)
+{
+    INVARIANT(RB_EMPTY(&file->flight), "I4: what is in flight is written by one");
+    file->flight = file->dirty;
+    file->flight_bytes = file->dirty_bytes;
+    RB_INIT(&file->dirty);
+    file->dirty_bytes = 0;
+}
+
+unsigned runs_land(struct file_state *file, uint64_t end)
+{
+    unsigned units = 0;
+    uint64_t bytes = 0;
+    struct run *run;
+
+    while ((run = RB_MIN(run_tree, &file->flight)) && run->start < end) {
+        RB_REMOVE(run_tree, &file->flight, run);
+        units += run->units;
+        bytes += run->len;
+        run_free(run);
+    }
+    file->flight_bytes -= bytes;
+    file_pending_sub(file, bytes);
+    return units;
+}
+
+/* ---- looking
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static bool copy_out(const struct run *run, uint64_t pos, uint64_t limit, void *buf, size_t len,
+                     size_t *n)
+{
+    if (!run || run->start > pos)
+        return false;
+    uint64_t end = MIN(run_end(run), limit);
+    *n = MIN((uint64_t)len, end - pos);
+    memcpy(buf, run->data + (pos - run->start), *n);
+    return true;
+}
+
+bool runs_overlay(struct file_state *file, uint64_t pos, void *buf, size_t len, size_t *n)
+{
+    struct run *dirty = runs_after(&file->dirty, pos);
+    struct run *flying = runs_after(&file->flight, pos);
+
+    if (copy_out(dirty, pos, UINT64_MAX, buf, len, n))
+        return true;
+    uint64_t dirty_start = dirty ? dirty->start : UINT64_MAX;
+    if (copy_out(flying, pos, dirty_start, buf, len, n))
+        return true;
+    uint64_t next = MIN(dirty_start, flying ? flying->start : UINT64_MAX);
+    *n = MIN((uint64_t)len, next - pos);
+    return false;
+}
+
+bool runs_cover(struct file_state *file, uint64_t pos, uint64_t *end)
+{
+    struct run *dirty = runs_after(&file->dirty, pos);
+    struct run *flying = runs_after(&file->flight, pos);
+    uint64_t next = UINT64_MAX;
+
+    if (dirty && dirty->start <= pos) {
+        *end = run_end(dirty);
+        return true;
+    }
+    if (flying && flying->start <= pos) {
+        *end = run_end(flying);
+        return true;
+    }
+    if (dirty)
+        next = dirty->start;
+    if (flying)
+        next = MIN(next, flying->start);
+    *end = next;
+    return false;
+}
+
+uint64_t runs_first_unwritten(const struct file_state *file, uint64_t pos, uint64_t pending)
+{
+    struct run *dirty = runs_after(&file->dirty, pos);
+    struct run *flying = runs_after(&file->flight, MAX(pos, pending));
+    uint64_t first = dirty ? dirty->start : UINT64_MAX;
+
+    uint64_t flying_start = flying ? MAX(flying->start, pending) : UINT64_MAX;
+    return MIN(first, flying_start);
+}

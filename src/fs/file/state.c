@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the module keeps for a file and for all files: who has dirty data, who writes it back. */
+#include "fs/file/internal.h"
+
+int files_init(struct fs *fs)
+{
+    struct file_shared *shared = calloc(1, sizeof(*shared));
+
+    if (!shared)
+        return fail(-ENOMEM, "no memory for files");
+    int ret = unpack_cache_new(&shared->unpacked);
+    if (ret < 0) {
+        free(shared);
+        return ret;
+    }
+    pthread_mutex_init(&shared->lock, NULL);
+    pthread_cond_init(&shared->progress, NULL);
+    TAILQ_INIT(&shared->dirty_files);
+    fs->files = shared;
+    fs->free_content = file_state_free;
+    return 0;
+}
+
+/* Drops what was never written: a file system that failed, or that is left on purpose. */
+static void forget_all(struct fs *fs)
+{
+    struct file_shared *shared = fs->files;
+    struct file_state *file;
+
+    while ((file = TAILQ_FIRST(&shared->dirty_files))) {
+        file_hold(file);
+        file_forget_dirty(file->inode, 0);
+        file_unhold(file);
+    }
+}
+
+void files_release(struct fs *fs)
+{
+    struct file_shared *shared = fs->files;
+
+    forget_all(fs);
+    INVARIANT(shared->pending_bytes == 0, "I2: nothing dirty, nothing pending");
+    unpack_cache_free(shared->unpacked);
+    pthread_cond_destroy(&shared->progress);
+    pthread_mutex_destroy(&shared->lock);
+    free(shared);
+    fs->files = NULL;
+}
+
+uint64_t files_dirty_bytes(const struct fs *fs)
+{
+    SCOPED_LOCK(&fs->files->lock);
+    return fs->files->pending_bytes;
+}
+
+/* ---- one file
+ * ----------------------------------------------------------------------------------------- */
+
+struct file_state *file_state_peek(struct inode *inode)
+{
+    return __atomic_load_n(&inode->file, __ATOMIC_ACQUIRE);
+}
+
+int file_state_get(struct inode *inode, struct file_state **out)
+{
+    struct file_state *file = file_state_peek(inode);
+
+    if (!file) {
+        SCOPED_LOCK(&inode->fs->files->lock);
+        file = file_state_peek(inode);
+        if (!file) {
+            file = calloc(1, sizeof(*file));
+            if (!file)
+                return fail(-ENOMEM, "no memory for inode %llu", LLU(inode->ino));
+            file->inode = inode;
+            pthread_mutex_init(&file->lock, NULL);
+            __atomic_store_n(&inode->file, file, __ATOMIC_RELEASE);
+        }
+    }
+    *out = file;
+    return 0;
+}
+
+void file_state_free(struct inode *inode)
+{
+    struct file_state *file = inode->file;
+
+    if (!file)
+        return;
+    INVARIANT(RB_EMPTY(&file->dirty) && RB_EMPTY(&file->flight) && !file->listed,
+              "I2: an inode with dirty data stays in memory");
+    pthread_mutex_destroy(&file->lock);
+    free(file);
+    inode->file = NULL;
+}
+
+void file_hold(struct file_state *file)
+{
+    struct file_shared *shared = file->inode->fs->files;
+
+    SCOPED_LOCK(&shared->lock);
+    while (file->held)
+        pthread_cond_wait(&shared->progress, &shared->lock);
+    file->held = true;
+}
+
+bool file_try_hold(struct file_state *file)
+{
+    struct file_shared *shared = file->inode->fs->files;
+
+    SCOPED_LOCK(&shared->lock);
+    if (file->held)
+        return false;
+    file->held = true;
+    return true;
+}
+
+/* Takes a file that is clean off the list; whether the list's reference is to be given back. */
+static bool delist_when_clean(struct file_state *file)
+{
+    if (!file->listed || !RB_EMPTY(&file->dirty) || !RB_EMPTY(&file->flight))
+        return false;
+    TAILQ_REMOVE(&file->inode->fs->files->dirty_files, file, entry);
+    file->listed = false;
+    return true;
+}
+
+void file_unhold(struct file_state *file)
+{
+    struct file_shared *shared = file->inode->fs->files;
+    struct inode *inode = file->inode;
+
+    pthread_mutex_lock(&file->lock);
+    pthread_mutex_lock(&shared->lock);
+    bool delisted = delist_when_clean(file);
+    file->held = false;
+    pthread_cond_broadcast(&shared->progress);
+    pthread_mutex_unlock(&shared->lock);
+    pthread_mutex_unlock(&file->lock);
+    if (delisted)
+        inode_put(inode);
+}
+
+void file_pending_add(struct file_state *file, uint64_t bytes)
+{
+    SCOPED_LOCK(&file->inode->fs->files->lock);
+    file->inode->fs->files->pending_bytes += bytes;
+}
+
+void file_pending_sub(struct file_state *file, uint64_t bytes)
+{
+    SCOPED_LOCK(&file->inode->fs->files->lock);
+    INVARIANT(file->inode->fs->files->pending_bytes >= bytes, "I2: pending bytes are counted once");
+    file->inode->fs->files->pending_bytes -= bytes;
+}
+
+void file_enlist(struct file_state *file)
+{
+    struct fs *fs = file->inode->fs;
+
+    if (RB_EMPTY(&file->dirty))
+        return;
+    SCOPED_LOCK(&fs->files->lock);
+    if (file->listed)
+        return;
+    inode_ref(file->inode);
+    file->dirty_since_ns = env_monotonic_ns(fs->env);
+    TAILQ_INSERT_TAIL(&fs->files->dirty_files, file, entry);
+    file->listed = true;
+}
+
+/* ---- errors
+ * --------------------------------------------------------------------------------------------- */
+
+void file_set_error(struct file_state *file, int err)
+{
+    SCOPED_LOCK(&file->lock);
+    if (file->error == 0)
+        file->error = err;
+}
+
+int file_take_error(struct inode *inode)
+{
+    struct file_state *file = file_state_peek(inode);
+
+    if (!file)
+        return 0;
+    SCOPED_LOCK(&file->lock);
+    int err = file->error;
+    file->error = 0;
+    if (err < 0)
+        return fail(err, "tree %llu inode %llu: writing back failed earlier",
+                    LLU(inode->tree->root.id), LLU(inode->ino));
+    return 0;
+}
+
+/* ---- forgetting
+ * ------------------------------------------------------------------------------------------ */
+
+void file_forget_dirty(struct inode *inode, uint64_t from)
+{
+    struct file_state *file = file_state_peek(inode);
+
+    if (!file)
+        return;
+    pthread_mutex_lock(&file->lock);
+    struct promise freed = runs_cut(file, round_up_to(from, file_sectorsize(inode)));
+    pthread_mutex_unlock(&file->lock);
+    promise_give_back(inode->fs, freed);
+}
+
+uint64_t file_dirty_bytes(struct inode *inode)
+{
+    struct file_state *file = file_state_peek(inode);
+
+    if (!file)
+        return 0;
+    SCOPED_LOCK(&file->lock);
+    return file->dirty_bytes + file->flight_bytes;
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Truncation. Shrinking drops from the end in steps, and the size on disk follows each step, so
+ * that a crash in between leaves a file cut somewhere between its old size and the new one.
+ */
+#include "fs/file/internal.h"
+
+static int shrink_step(struct inode *inode, uint64_t size, uint64_t from, uint64_t *reached)
+{
+    if (size > 0 && size < file_sectorsize(inode))
+        TRY(inline_truncate(inode, size));
+    int ret = drop_tail_step(inode, from, reached);
+    if (ret < 0)
+        return change_failed(inode, ret);
+    size_cut_disk(inode, *reached > from ? *reached : size);
+    return 0;
+}
+
+static int shrink_mapping(struct inode *inode, uint64_t size)
+{
+    struct store *store = inode->fs->store;
+    uint64_t from = round_up_to(size, file_sectorsize(inode));
+    uint64_t reached = UINT64_MAX;
+
+    while (reached > from) {
+        TRY(store_begin(store, STORE_RELEASE, units_for_items(FILE_DROP_STEP_ITEMS)));
+        int ret = shrink_step(inode, size, from, &reached);
+        store_end(store);
+        if (ret < 0)
+            return ret;
+    }
+    return 0;
+}
+
+/*
+ * Only tidy: nobody sees what lies behind the end, and it is zeroed again before the file grows.
+ * So a full file system is no reason to fail, and inline data has been cut already.
+ */
+static int zero_tail(struct inode *inode, uint64_t size, uint64_t len)
+{
+    struct mapping map;
+
+    store_read_lock(inode->fs->store);
+    int ret = map_find(inode, size, &map);
+    store_read_unlock(inode->fs->store);
+    if (ret < 0 || map.kind != MAP_REGULAR)
+        return ret;
+    ret = write_zeroes_in_sector(inode, size, len);
+    if (ret == -ENOSPC) {
+        fail_clear();
+        return 0;
+    }
+    return ret;
+}
+
+static int shrink(struct inode *inode, struct file_state *file, uint64_t size)
+{
+    uint64_t sector = file_sectorsize(inode);
+    uint64_t from = round_up_to(size, sector);
+
+    pthread_mutex_lock(&file->lock);
+    struct promise freed = runs_cut(file, from);
+    bool dirty = size < from && runs_zero_tail(file, size);
+    size_set(inode, size);
+    pthread_mutex_unlock(&file->lock);
+    promise_give_back(inode->fs, freed);
+    TRY(shrink_mapping(inode, size));
+    return size < from && !dirty ? zero_tail(inode, size, from - size) : 0;
+}
+
+static int expand(struct inode *inode, uint64_t size)
+{
+    struct store *store = inode->fs->store;
+
+    TRY(write_old_tail(inode));
+    TRY(store_begin(store, STORE_CREATE, units_for_items(4)));
+    uint64_t old = size_get(inode);
+    size_set(inode, size);
+    int ret = size_settle(inode, 0, 0, 0);
+    if (ret < 0)
+        size_set(inode, old);
+    store_end(store);
+    return ret;
+}
+
+static int truncate_locked(struct inode *inode, uint64_t size)
+{
+    struct file_state *file;
+
+    TRY(inode_may_change(inode, false));
+    TRY(file_state_get(inode, &file));
+    file_hold(file);
+    int ret = size > size_get(inode) ? expand(inode, size) : shrink(inode, file, size);
+    if (ret == 0)
+        inode_touch(inode, true);
+    file_unhold(file);
+    return ret;
+}
+
+int file_truncate(struct inode *inode, uint64_t size)
+{
+    if (size > FILE_SIZE_MAX)
+        return fail(-EFBIG, "inode %llu: size %llu is too large", LLU(inode->ino), LLU(size));
+    pthread_rwlock_wrlock(&inode->lock);
+    int ret = truncate_locked(inode, size);
+    pthread_rwlock_unlock(&inode->lock);
+    return ret;
+}

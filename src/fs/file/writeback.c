@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Writeback: which file when, and the steps of one batch. All dirty runs of a file are launched at
+ * once, so that what a caller waits for is what was dirty when it called, and then leave in
+ * batches.
+ */
+#include "fs/file/batch.h"
+
+/* Bytes in one batch: what one extent may hold if the disk has it in one piece. */
+#define BATCH_BYTES (32 * MIB)
+#define DIRTY_LIMIT_DEFAULT (64 * MIB)
+
+/* ---- one file
+ * -------------------------------------------------------------------------------------------- */
+
+/* Takes the first runs in flight into the batch. */
+static void batch_fill(struct batch *batch)
+{
+    struct run *run = runs_after(&batch->file->flight, 0);
+
+    batch->start = run->start;
+    batch->bytes = 0;
+    for (; run && batch->bytes < BATCH_BYTES;
+         run = runs_after(&batch->file->flight, run_end(run))) {
+        batch->bytes += run->len;
+        batch->end = run_end(run);
+    }
+}
+
+/* Whether the whole file is in the batch and small enough to live in its item. */
+static bool is_inline(const struct batch *batch)
+{
+    return batch->start == 0 && batch->bytes == file_sectorsize(batch->inode) &&
+           inline_fits(batch->inode, batch->size);
+}
+
+static int write_inline_locked(struct batch *batch)
+{
+    const struct run *run = runs_after(&batch->file->flight, 0);
+    uint32_t len = (uint32_t)batch->size;
+
+    TRY(inline_put(batch->inode, run->data, len, len, 0));
+    return size_settle(batch->inode, 0, batch->end, batch->size);
+}
+
+static int write_inline(struct batch *batch)
+{
+    struct store *store = batch->inode->fs->store;
+
+    int ret = store_begin(store, STORE_INTERNAL, units_for_items(2));
+    store_unpromise_data(store, batch->bytes);
+    if (ret < 0)
+        return ret;
+    ret = write_inline_locked(batch);
+    if (ret < 0)
+        ret = change_failed(batch->inode, ret);
+    store_end(store);
+    return ret;
+}
+
+static int write_extents(struct batch *batch)
+{
+    int ret = batch_plan(batch);
+    if (ret < 0) {
+        store_unpromise_data(batch->inode->fs->store, batch->bytes);
+        return ret;
+    }
+    TRY(batch_allocate(batch));
+    ret = batch_output(batch);
+    if (ret < 0) {
+        batch_undo(batch, 0, true);
+        return ret;
+    }
+    return batch_swap(batch);
+}
+
+static int write_batch(struct file_state *file, uint64_t size)
+{
+    CLEANUP(batch_release)
+    struct batch batch = {
+        .file = file,
+        .inode = file->inode,
+        .size = size,
+    };
+
+    batch_fill(&batch);
+    int ret = is_inline(&batch) ? write_inline(&batch) : write_extents(&batch);
+    pthread_mutex_lock(&file->lock);
+    unsigned units = runs_land(file, batch.end);
+    pthread_mutex_unlock(&file->lock);
+    store_unpromise(file->inode->fs->store, units);
+    return ret;
+}
+
+/* What is dirty from now on is younger than that of any other file. */
+static void refresh_age(struct file_state *file)
+{
+    struct fs *fs = file->inode->fs;
+
+    SCOPED_LOCK(&fs->files->lock);
+    if (!file->listed)
+        return;
+    file->dirty_since_ns = env_monotonic_ns(fs->env);
+    TAILQ_REMOVE(&fs->files->dirty_files, file, entry);
+    TAILQ_INSERT_TAIL(&fs->files->dirty_files, file, entry);
+}
+
+int writeback_held(struct file_state *file)
+{
+    struct inode *inode = file->inode;
+    int first = 0;
+
+    pthread_mutex_lock(&file->lock);
+    runs_launch(file);
+    uint64_t size = size_get(inode);
+    pthread_mutex_unlock(&file->lock);
+    refresh_age(file);
+    while (!RB_EMPTY(&file->flight)) {
+        int ret = write_batch(file, size);
+        if (ret == 0)
+            continue;
+        env_note(inode->fs->env, NOTE_ERROR, "tree %llu inode %llu: written data is lost: %s",
+                 LLU(inode->tree->root.id), LLU(inode->ino), fail_message());
+        file_set_error(file, ret);
+        first = first ? first : ret;
+    }
+    return first;
+}
+
+int file_writeback(struct inode *inode)
+{
+    struct file_state *file = file_state_peek(inode);
+
+    if (!file)
+        return 0;
+    file_hold(file);
+    int ret = writeback_held(file);
+    file_unhold(file);
+    int err = file_take_error(inode);
+    return err < 0 ? err : ret;
+}
+
+/* ---- all files
+ * ----------------------------------------------------------------------------------------- */
+
+struct inode_set {
+    struct inode **inodes;
+    size_t count;
+};
+
+/* References to the inodes that have dirty data now; tree_id 0: of all trees. */
+static int dirty_inodes(struct fs *fs, uint64_t tree_id, struct inode_set *out)
+{
+    struct file_state *file;
+    size_t count = 0;
+
+    SCOPED_LOCK(&fs->files->lock);
+    TAILQ_FOREACH (file, &fs->files->dirty_files, entry)
+        count++;
+    struct inode **inodes = calloc(count + 1, sizeof(*inodes));
+    if (!inodes)
+        return fail(-ENOMEM, "no memory for a list of files");
+    *out = (struct inode_set){.inodes = inodes};
+    TAILQ_FOREACH (file, &fs->files->dirty_files, entry)
+        if (tree_id == 0 || file->inode->tree->root.id == tree_id)
+            inodes[out->count++] = inode_ref(file->inode);
+    return 0;
+}
+
+/* The first error is the answer; it stays to be taken by who asks for that very file. */
+static int writeback_all_of(struct fs *fs, uint64_t tree_id)
+{
+    struct inode_set set;
+    int first = 0;
+
+    TRY(dirty_inodes(fs, tree_id, &set));
+    for (size_t i = 0; i < set.count; i++) {
+        struct file_state *file = set.inodes[i]->file;
+
+        file_hold(file);
+        int ret = writeback_held(file);
+        file_unhold(file);
+        inode_put(set.inodes[i]);
+        first = first ? first : ret;
+    }
+    free(set.inodes);
+    return first;
+}
+
+int files_writeback_all(struct fs *fs)
+{
+    return writeback_all_of(fs, 0);
+}
+
+int files_writeback_tree(struct fs *fs, uint64_t tree_id)
+{
+    return writeback_all_of(fs, tree_id);
+}
+
+int writeback_for_space(struct fs *fs)
+{
+    struct inode_set set;
+
+    TRY(dirty_inodes(fs, 0, &set));
+    for (size_t i = 0; i < set.count; i++) {
+        struct file_state *file = set.inodes[i]->file;
+
+        /* Not a matter of this caller: the error stays with the file. */
+        if (file_try_hold(file)) {
+            if (writeback_held(file) < 0)
+                fail_clear();
+            file_unhold(file);
+        }
+        inode_put(set.inodes[i]);
+    }
+    free(set.inodes);
+    return store_commit(fs->store);
+}
+
+/* ---- in the background
+ * ----------------------------------------------------------------------------------- */
+
+static uint64_t dirty_limit(const struct fs *fs)
+{
+    return fs->options.dirty_limit_bytes ? fs->options.dirty_limit_bytes : DIRTY_LIMIT_DEFAULT;
+}
+
+static bool is_due(const struct fs *fs, const struct file_state *file, uint64_t now,
+                   uint64_t age_ns)
+{
+    return fs->files->pending_bytes > dirty_limit(fs) || now - file->dirty_since_ns >= age_ns;
+}
+
+/* Holds the file that has been dirty longest, if it is due; the caller owns a reference of its
+ * inode too. shared->lock held. */
+static struct file_state *pick(struct fs *fs, uint64_t age_ns)
+{
+    uint64_t now = env_monotonic_ns(fs->env);
+    struct file_state *file;
+
+    TAILQ_FOREACH (file, &fs->files->dirty_files, entry) {
+        if (file->held || !is_due(fs, file, now, age_ns))
+            continue;
+        file->held = true;
+        inode_ref(file->inode);
+        return file;
+    }
+    return NULL;
+}
+
+/* Nobody but the list of dirty files (and the caller) knows it any more. */
+static bool is_unreachable(struct inode *inode)
+{
+    SCOPED_LOCK(&inode->fs->inodes_lock);
+    return inode->orphan && inode->refs <= 2;
+}
+
+static int writeback_picked(struct file_state *file)
+{
+    struct inode *inode = file->inode;
+    int ret = 0;
+
+    if (is_unreachable(inode))
+        file_forget_dirty(inode, 0);
+    else
+        ret = writeback_held(file);
+    file_unhold(file);
+    inode_put(inode);
+    return ret;
+}
+
+int files_writeback_step(struct fs *fs, uint64_t age_ns, bool *more)
+{
+    pthread_mutex_lock(&fs->files->lock);
+    struct file_state *file = pick(fs, age_ns);
+    pthread_mutex_unlock(&fs->files->lock);
+    *more = file != NULL;
+    return file ? writeback_picked(file) : 0;
+}
+
+void writeback_throttle(struct fs *fs)
+{
+    struct file_shared *shared = fs->files;
+
+    for (;;) {
+        struct file_state *file = NULL;
+
+        pthread_mutex_lock(&shared->lock);
+        if (shared->pending_bytes > dirty_limit(fs) && !TAILQ_EMPTY(&shared->dirty_files)) {
+            file = pick(fs, 0);
+            if (!file)
+                pthread_cond_wait(&shared->progress, &shared->lock);
+        }
+        bool enough = shared->pending_bytes <= dirty_limit(fs) || TAILQ_EMPTY(&shared->dirty_files);
+        pthread_mutex_unlock(&shared->lock);
+        /* Its error is for who asks for that file. */
+        if (file && writeback_picked(file) < 0)
+            fail_clear();
+        if (!file && enough)
+            return;
+    }
+}
