@@ -353,7 +353,7 @@ void cache_forget_generation(struct cache *cache, uint64_t generation)
         SCOPED_LOCK(&cache->lock);
         for (unsigned i = 0; i < ARRAY_LEN(lists); i++) {
             TAILQ_FOREACH_SAFE (node, lists[i], link, next) {
-                if (generation_of(node) != generation)
+                if (!node->dirty && generation_of(node) != generation)
                     continue;
                 forget_locked(cache, node);
                 TAILQ_INSERT_TAIL(&gone, node, link);

@@ -81,8 +81,8 @@ uint64_t forest_dirty_bytes(const struct forest *forest)
 
 void forest_drop_dirty(struct forest *forest)
 {
-    if (forest->generation)
-        cache_forget_generation(&forest->cache, forest->generation);
+    /* No block has generation 0, which means that no transaction runs. */
+    cache_forget_generation(&forest->cache, forest->generation);
 }
 
 void forest_forget(struct forest *forest, uint64_t bytenr)

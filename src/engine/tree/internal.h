@@ -104,7 +104,7 @@ void cache_set_dirty(struct node *node);
 /* Only those that are still dirty. */
 void cache_set_clean(struct cache *cache, struct node **nodes, size_t count);
 void cache_forget(struct cache *cache, uint64_t bytenr);
-/* Forgets all nodes of this header generation. */
+/* Forgets all nodes that are dirty or of this header generation. */
 void cache_forget_generation(struct cache *cache, uint64_t generation);
 
 static inline void node_get(struct node *node)

@@ -158,7 +158,7 @@ int forest_write_dirty_of(struct forest *forest, uint64_t root_id) MUST_USE;
  * complain about.
  */
 uint64_t forest_dirty_bytes(const struct forest *forest);
-/* Throws away all nodes of the running generation (abort), written or not. */
+/* Throws away all dirty nodes and all of the running generation (abort). */
 void forest_drop_dirty(struct forest *forest);
 /* The block is free: forget a cached node there. */
 void forest_forget(struct forest *forest, uint64_t bytenr);
