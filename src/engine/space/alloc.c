@@ -156,6 +156,17 @@ static int take(struct space *space, const struct wish *wish, const struct range
     return 0;
 }
 
+/* A chunk that could hold `min`; one that could not is kept, but no reason to make more. */
+static int make_chunk(struct space *space, enum space_kind kind, uint64_t min)
+{
+    struct range chunk;
+
+    TRY(chunk_create_for(space, kind, &chunk));
+    if (chunk.len < min)
+        return fail(-ENOSPC, "no chunk can have %llu bytes in one piece", (unsigned long long)min);
+    return 0;
+}
+
 int space_alloc(struct space *space, enum space_kind kind, uint64_t want, uint64_t min,
                 uint64_t hint, struct range *out)
 {
@@ -173,7 +184,7 @@ int space_alloc(struct space *space, enum space_kind kind, uint64_t want, uint64
     if (kind != SPACE_DATA)
         hint = 0;
     while ((ret = find(space, &wish, want, min, hint, &found)) > 0)
-        TRY(chunk_create_for(space, kind));
+        TRY(make_chunk(space, kind, min));
     TRY(ret);
     found.len = MIN(found.len, want);
     TRY(take(space, &wish, &found));

@@ -22,19 +22,18 @@ uint64_t units_for(uint64_t bytes, uint64_t profile)
 /* ---- how large
  * ---------------------------------------------------------------------------------------------- */
 
-/* Linux: so much by type, but no more than a tenth of the file system. */
+/* Linux: so much by type, but no more than a tenth of the file system, in steps of 16 MiB. */
 static uint64_t usual_length(const struct space *space, uint64_t flags)
 {
-    const uint64_t large_fs = 50 * GIB;
-    uint64_t total = devices_total(space), length;
+    const uint64_t large_fs = 50 * GIB, step = 16 * MIB;
+    uint64_t total = devices_total(space);
+    uint64_t tenth = round_up_to(total / 10, step);
 
     if (flags & BG_DATA)
-        length = 1 * GIB;
-    else if (flags & BG_METADATA)
-        length = total > large_fs ? 1 * GIB : 256 * MIB;
-    else
-        length = 8 * MIB;
-    return MIN(length, total / 10);
+        return MIN(1 * GIB, tenth);
+    if (flags & BG_METADATA)
+        return MIN(total > large_fs ? 1 * GIB : 256 * MIB, tenth);
+    return MIN(8 * MIB, total / 10);
 }
 
 /* ---- where on the devices
@@ -162,14 +161,14 @@ static uint64_t kind_flags(const struct space *space, enum space_kind kind)
     return type | space->kinds[kind].profile;
 }
 
-int chunk_create_for(struct space *space, enum space_kind kind)
+int chunk_create_for(struct space *space, enum space_kind kind, struct range *out)
 {
     uint64_t flags, units, others;
     int ret;
 
     /* Every chunk grows the chunk tree, which lives in system chunks alone. */
     if (kind != SPACE_SYSTEM && space->kinds[SPACE_SYSTEM].free < system_reserve(space)) {
-        ret = chunk_create_for(space, SPACE_SYSTEM);
+        ret = chunk_create_for(space, SPACE_SYSTEM, NULL);
         if (ret < 0 && ret != -ENOSPC)
             return ret;
     }
@@ -181,7 +180,7 @@ int chunk_create_for(struct space *space, enum space_kind kind)
     if (space->raw_units > others)
         units = MIN(units, space->raw_units - others);
     pthread_mutex_unlock(&space->lock);
-    return create(space, flags, units, NULL);
+    return create(space, flags, units, out);
 }
 
 /* ---- letting go

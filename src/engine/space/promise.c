@@ -143,7 +143,7 @@ int space_prepare_chunks(struct space *space, enum space_kind which)
     int ret = 0;
 
     while (ret == 0 && !prepared(space, index, true))
-        ret = chunk_create_for(space, index);
+        ret = chunk_create_for(space, index, NULL);
     if (ret == -ENOSPC && prepared(space, index, false))
         return 0;
     return ret;

@@ -180,9 +180,9 @@ uint64_t profile_copies(uint64_t flags);
 uint64_t units_for(uint64_t bytes, uint64_t profile);
 /*
  * Creates a chunk of that kind, as large as is usual and what others are promised allows; needs
- * device space only, no tree is touched. -ENOSPC.
+ * device space only, no tree is touched. *out: its logical addresses, may be NULL. -ENOSPC.
  */
-int chunk_create_for(struct space *space, enum space_kind kind) MUST_USE;
+int chunk_create_for(struct space *space, enum space_kind kind, struct range *out) MUST_USE;
 
 /* ---- promise.c
  * ------------------------------------------------------------------------------------- */

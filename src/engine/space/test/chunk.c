@@ -75,9 +75,9 @@ static void sizes_are_those_of_linux(void **state)
     (void)state;
     fixture_init(&f, &usual);
     assert_int_equal(space_create_chunk(f.space, BG_DATA, &range), 0);
-    assert_int_equal(range.len, 30 * MIB);
+    assert_int_equal(range.len, 32 * MIB);
     assert_int_equal(space_create_chunk(f.space, BG_METADATA | BG_DUP, &range), 0);
-    assert_int_equal(range.len, 30 * MIB);
+    assert_int_equal(range.len, 32 * MIB);
     model_learn_groups(&f);
     fixture_close(&f);
 
@@ -193,7 +193,7 @@ static void one_empty_group_of_each_kind_stays(void **state)
     }
     space_totals(f.space, SPACE_DATA, &data);
     space_totals(f.space, SPACE_METADATA, &metadata);
-    assert_int_equal(data.total, 30 * MIB);
+    assert_int_equal(data.total, 32 * MIB);
     assert_true(metadata.total > 0);
     fixture_check(&f);
     fixture_close(&f);
@@ -213,12 +213,12 @@ static void what_covers_a_promise_stays(void **state)
     assert_int_equal(space_remove_empty(f.space), 0);
     fixture_commit(&f);
     space_totals(f.space, SPACE_DATA, &data);
-    assert_int_equal(data.total, 60 * MIB);
+    assert_int_equal(data.total, 64 * MIB);
     space_promise_release(f.space, SPACE_DATA, 50 * MIB);
     assert_int_equal(space_remove_empty(f.space), 0);
     fixture_commit(&f);
     space_totals(f.space, SPACE_DATA, &data);
-    assert_int_equal(data.total, 30 * MIB);
+    assert_int_equal(data.total, 32 * MIB);
     fixture_check(&f);
     fixture_close(&f);
 }

@@ -5,7 +5,7 @@
  */
 #include "engine/space/test/fixture.h"
 
-/* A data chunk of 204.75 MiB: 26 bitmaps, so bitmaps above 292 free extents, extents below 192. */
+/* A data chunk of 208 MiB: 26 bitmaps, so bitmaps above 292 free extents, extents below 192. */
 static const struct fixture_options large = {.device_bytes = 2048 * MIB, .nodesize = 16384};
 #define HIGH 292
 #define LOW 192

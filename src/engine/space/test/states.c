@@ -123,6 +123,23 @@ static void the_longest_piece_is_found(void **state)
     fixture_close(&f);
 }
 
+static void too_much_in_one_piece_is_refused_at_once(void **state)
+{
+    struct fixture f;
+    struct range range;
+    uint64_t unallocated;
+
+    (void)state;
+    fixture_init(&f, &usual);
+    unallocated = space_unallocated(f.space);
+    assert_int_equal(space_alloc(f.space, SPACE_DATA, 64 * MIB, 64 * MIB, 0, &range), -ENOSPC);
+    assert_true(space_unallocated(f.space) > unallocated / 2);
+    model_learn_groups(&f);
+    fixture_commit(&f);
+    fixture_check(&f);
+    fixture_close(&f);
+}
+
 static void hints_are_followed(void **state)
 {
     struct fixture f;
@@ -197,6 +214,7 @@ int main(void)
         cmocka_unit_test(pinned_space_waits_for_the_superblock),
         cmocka_unit_test(a_log_may_claim_what_is_free),
         cmocka_unit_test(the_longest_piece_is_found),
+        cmocka_unit_test(too_much_in_one_piece_is_refused_at_once),
         cmocka_unit_test(hints_are_followed),
         cmocka_unit_test(superblock_copies_belong_to_nobody),
         cmocka_unit_test(totals_are_shown),
