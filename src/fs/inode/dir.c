@@ -128,13 +128,13 @@ static int remove_back_ref(struct inode *dir, const void *name, uint16_t len,
     return ret;
 }
 
-static void dir_changed(struct inode *dir, int64_t name_bytes)
+static void resize_dir(struct inode *dir, int64_t name_bytes)
 {
     pthread_mutex_lock(&dir->item_lock);
     /* Each name counts twice: once for DIR_ITEM, once for DIR_INDEX. */
     dir->item.size += (uint64_t)(2 * name_bytes);
     pthread_mutex_unlock(&dir->item_lock);
-    inode_touch(dir, true);
+    inode_mark_dirty(dir);
 }
 
 static int insert_index(struct inode *dir, const void *name, uint16_t len,
@@ -148,8 +148,22 @@ static int insert_index(struct inode *dir, const void *name, uint16_t len,
     return tree_insert(&dir->tree->root, &key, data, (uint32_t)sizeof(disk_dir_item) + len);
 }
 
-int dir_add(struct inode *dir, const void *name, uint16_t len, const struct key *location,
-            uint8_t type)
+/* Takes a DIR_ITEM back that was added a moment ago. */
+static int undo_item(struct inode *dir, const struct key *key, const void *name, uint16_t len)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    struct packed_entry entry;
+
+    int ret = tree_search_cow(&dir->tree->root, key, -1, &path);
+    if (ret == 0)
+        ret = packed_find(&path, name, len, &entry);
+    if (ret == 0)
+        ret = packed_remove(&path, &entry);
+    return ret == 0 ? 0 : txn_abort(&dir->fs->store->engine, ret < 0 ? ret : -EUCLEAN);
+}
+
+int dir_insert_name(struct inode *dir, const void *name, uint16_t len, const struct key *location,
+                    uint8_t type, uint64_t index, bool back_ref)
 {
     struct engine *engine = &dir->fs->store->engine;
     struct key key = item_key(dir, name, len);
@@ -159,6 +173,31 @@ int dir_add(struct inode *dir, const void *name, uint16_t len, const struct key 
         .name_len = len,
         .type = type,
     };
+
+    /* What can be refused is tried first; behind it only a failing device is left, and then half
+     * a name must never become durable. */
+    int ret = packed_add(&dir->tree->root, &key, &head, name, NULL);
+    if (ret == -EOVERFLOW)
+        return ret;
+    if (ret == 0 && back_ref)
+        ret = add_back_ref(dir, name, len, location, index);
+    if (ret == -EMLINK) {
+        TRY(undo_item(dir, &key, name, len));
+        return ret;
+    }
+    if (ret == 0)
+        ret = insert_index(dir, name, len, &head, index);
+    if (ret < 0)
+        return txn_abort(engine, ret);
+    if (dir->dir_next_index != 0 && index >= dir->dir_next_index)
+        dir->dir_next_index = index + 1;
+    resize_dir(dir, len);
+    return 0;
+}
+
+int dir_add(struct inode *dir, const void *name, uint16_t len, const struct key *location,
+            uint8_t type)
+{
     struct dir_entry there;
     uint64_t index;
 
@@ -168,30 +207,8 @@ int dir_add(struct inode *dir, const void *name, uint16_t len, const struct key 
         return ret < 0 ? ret : fail(-EEXIST, "%.*s", (int)len, (const char *)name);
     fail_clear();
     TRY(next_index(dir, &index));
-    /* What can be refused is tried first; behind it only a failing device is left, and then half
-     * a name must never become durable. */
-    ret = packed_add(&dir->tree->root, &key, &head, name, NULL);
-    if (ret == -EOVERFLOW)
-        return ret;
-    if (ret == 0)
-        ret = add_back_ref(dir, name, len, location, index);
-    if (ret == -EMLINK) {
-        AUTO_PATH struct path path = PATH_INIT;
-        struct packed_entry entry;
-
-        int undo = tree_search_cow(&dir->tree->root, &key, -1, &path);
-        if (undo == 0)
-            undo = packed_find(&path, name, len, &entry);
-        if (undo == 0)
-            undo = packed_remove(&path, &entry);
-        return undo == 0 ? ret : txn_abort(engine, -EIO);
-    }
-    if (ret == 0)
-        ret = insert_index(dir, name, len, &head, index);
-    if (ret < 0)
-        return txn_abort(engine, ret);
-    dir->dir_next_index++;
-    dir_changed(dir, len);
+    TRY(dir_insert_name(dir, name, len, location, type, index, true));
+    inode_touch(dir, true);
     return 0;
 }
 
@@ -230,7 +247,7 @@ static int remove_index(struct inode *dir, const void *name, uint16_t len, uint6
     return path_delete(&path, 1);
 }
 
-int dir_remove(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out)
+int dir_remove_name(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out)
 {
     struct engine *engine = &dir->fs->store->engine;
     struct dir_item head;
@@ -245,9 +262,35 @@ int dir_remove(struct inode *dir, const void *name, uint16_t len, struct dir_ent
         ret = remove_index(dir, name, len, index);
     if (ret < 0)
         return txn_abort(engine, ret == -ENOENT ? -EUCLEAN : ret);
-    dir_changed(dir, -(int64_t)len);
+    resize_dir(dir, -(int64_t)len);
     if (out)
         *out = (struct dir_entry){.location = head.location, .index = index, .type = head.type};
+    return 0;
+}
+
+int dir_remove(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out)
+{
+    TRY(dir_remove_name(dir, name, len, out));
+    inode_touch(dir, true);
+    return 0;
+}
+
+int dir_entry_at(struct inode *dir, uint64_t index, char name[NAME_MAX_BYTES], uint16_t *len,
+                 struct dir_entry *out)
+{
+    struct key key = key_make(dir->ino, KEY_DIR_INDEX, index);
+    AUTO_PATH struct path path = PATH_INIT;
+    struct packed_entry entry;
+
+    int ret = tree_search(&dir->tree->root, &key, &path);
+    if (ret == 0)
+        ret = packed_entry_at(&path, 0, &entry);
+    if (ret != 0)
+        return ret < 0 ? ret : fail(-ENOENT, "no entry with that index");
+    memcpy(name, entry.name, entry.head.name_len);
+    *len = entry.head.name_len;
+    *out = (struct dir_entry){
+        .location = entry.head.location, .index = index, .type = entry.head.type};
     return 0;
 }
 

@@ -160,6 +160,18 @@ int dir_add(struct inode *dir, const void *name, uint16_t len, const struct key 
 /* Removes them all; *out (may be NULL): what it was. */
 int dir_remove(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out) MUST_USE;
 
+/*
+ * The same without changing times, with the index given, and without the back reference if it is
+ * to follow: log replay rebuilds names piece by piece. The name is not there yet.
+ */
+int dir_insert_name(struct inode *dir, const void *name, uint16_t len, const struct key *location,
+                    uint8_t type, uint64_t index, bool back_ref) MUST_USE;
+int dir_remove_name(struct inode *dir, const void *name, uint16_t len,
+                    struct dir_entry *out) MUST_USE;
+/* The entry with that index. -ENOENT. */
+int dir_entry_at(struct inode *dir, uint64_t index, char name[NAME_MAX_BYTES], uint16_t *len,
+                 struct dir_entry *out) MUST_USE;
+
 struct dir_name {
     const char *name;
     uint16_t len;
@@ -187,6 +199,8 @@ int xattr_get(struct inode *inode, const char *name, void *buf, size_t cap, size
 int xattr_set(struct inode *inode, const char *name, const void *value, size_t len,
               int flags) MUST_USE;
 int xattr_remove(struct inode *inode, const char *name) MUST_USE;
+/* Key of the item that holds, or would hold, the attribute; name has at most 255 bytes. */
+struct key xattr_item_key(const struct inode *inode, const char *name);
 int xattr_list(struct inode *inode, char *buf, size_t cap, size_t *len) MUST_USE;
 
 /* ---- orphans: inodes without names, to be deleted

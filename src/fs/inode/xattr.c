@@ -22,6 +22,11 @@ static struct key xattr_key(const struct inode *inode, const char *name, uint16_
     return key_make(inode->ino, KEY_XATTR_ITEM, name_hash(name, len));
 }
 
+struct key xattr_item_key(const struct inode *inode, const char *name)
+{
+    return xattr_key(inode, name, (uint16_t)strlen(name));
+}
+
 int xattr_get(struct inode *inode, const char *name, void *buf, size_t cap, size_t *len)
 {
     AUTO_PATH struct path path = PATH_INIT;

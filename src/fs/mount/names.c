@@ -284,7 +284,7 @@ void delete_orphan(struct inode *inode)
     }
     file_forget_dirty(inode, 0);
     while (ret == 0 && more) {
-        ret = store_begin(store, STORE_RELEASE, UNITS_DELETE);
+        ret = store_begin(store, STORE_RELEASE, UNITS_DELETE + 4 * FILE_DROP_STEP_ITEMS);
         if (ret < 0)
             break;
         more = false;
