@@ -74,15 +74,14 @@ struct root {
     bool is_log;            /* a log tree: blocks are not reference counted */
     uint64_t last_snapshot; /* generation of the last snapshot of it, 0: none */
     bool force_cow;         /* copy also what is ours, once after each tree_copy_root */
-    bool dirty;             /* root node moved since root_mark_clean; engine/root writes items */
-    void (*on_dirty)(
-        struct root *root); /* called when dirty goes from false to true; may be NULL */
-    void *owner;            /* for the on_dirty listener */
-    uint64_t changes;       /* internal: counts changes of structure, finds stale paths */
+    bool dirty;             /* root node moved; whoever writes the root item clears it */
+    /* Called when dirty goes from false to true; may be NULL. */
+    void (*on_dirty)(struct root *root);
+    void *owner;      /* for the on_dirty listener */
+    uint64_t changes; /* internal: counts changes of structure, finds stale paths */
 };
 
-/* ---- the backing that extent implements
- * --------------------------------------------------------------- */
+/* ---- the backing that extent implements ------------------------------------------------------ */
 
 /*
  * Each of these has changed nothing when it fails. None of them may change a tree of this forest;
