@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* df, filesystem usage, filesystem label: the file system as a whole, as btrfs prints it. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "label.h"
+#include "session.h"
+#include "size.h"
+#include "text.h"
+
+/* Bits of a block group's type, as the format numbers them. */
+#define BG_DATA 1ULL
+#define BG_SYSTEM 2ULL
+#define BG_METADATA 4ULL
+
+static const struct {
+    uint64_t bit;
+    const char *name;
+    unsigned copies;
+} profiles[] = {
+    {1ULL << 3, "RAID0", 1},   {1ULL << 4, "RAID1", 2},    {1ULL << 5, "DUP", 2},
+    {1ULL << 6, "RAID10", 2},  {1ULL << 7, "RAID5", 1},    {1ULL << 8, "RAID6", 1},
+    {1ULL << 9, "RAID1C3", 3}, {1ULL << 10, "RAID1C4", 4},
+};
+
+static const char *profile_name(uint64_t type)
+{
+    for (size_t i = 0; i < sizeof(profiles) / sizeof(*profiles); i++) {
+        if (type & profiles[i].bit)
+            return profiles[i].name;
+    }
+    return "single";
+}
+
+static unsigned profile_copies(uint64_t type)
+{
+    for (size_t i = 0; i < sizeof(profiles) / sizeof(*profiles); i++) {
+        if (type & profiles[i].bit)
+            return profiles[i].copies;
+    }
+    return 1;
+}
+
+struct kind {
+    const char *name;
+    const struct copse_space_totals *totals;
+};
+
+/* The kinds there are, in btrfs's order; returns how many. */
+static unsigned kinds_of(const struct copse_usage *usage, struct kind out[3])
+{
+    bool mixed = (usage->data.profile & BG_METADATA) || (usage->metadata.profile & BG_DATA);
+    unsigned count = 0;
+
+    if (mixed) {
+        out[count++] = (struct kind){"System", &usage->system};
+        out[count++] =
+            (struct kind){"Data+Metadata", usage->data.total ? &usage->data : &usage->metadata};
+        return count;
+    }
+    out[count++] = (struct kind){"Data", &usage->data};
+    out[count++] = (struct kind){"System", &usage->system};
+    out[count++] = (struct kind){"Metadata", &usage->metadata};
+    return count;
+}
+
+static int usage_of(struct cli *cli, const char *arg, struct session **session,
+                    struct copse_usage *out)
+{
+    char *path;
+    int result = place_fs(cli, arg, WANT_LOOK, session, &path), ret;
+
+    free(path);
+    if (result != 0)
+        return result;
+    ret = copse_usage((*session)->tree.fs, out);
+    if (ret == 0)
+        return 0;
+    cli_failed_in_library(true);
+    return cli_fail(cli, arg, ret);
+}
+
+/* ---- df -------------------------------------------------------------------------------------- */
+
+static void print_kind(const char *name, uint64_t type, const struct copse_space_totals *totals,
+                       struct size_mode mode, bool reserved)
+{
+    char buf[SIZE_TEXT_MAX];
+
+    printf("%s, %s: total=%s", name, profile_name(type), size_text(totals->total, mode, buf));
+    printf(", used=%s", size_text(totals->used, mode, buf));
+    if (reserved) {
+        printf(", reserved=%s", size_text(totals->reserved, mode, buf));
+        printf(", pinned=%s", size_text(totals->pinned, mode, buf));
+        printf(", readonly=%s", size_text(totals->readonly, mode, buf));
+    }
+    putchar('\n');
+}
+
+static void add_text(struct json_object *json, const char *name, uint64_t value)
+{
+    char buf[SIZE_TEXT_MAX];
+
+    snprintf(buf, sizeof(buf), "%llu", LLU(value));
+    json_object_object_add(json, name, json_object_new_string(buf));
+}
+
+static struct json_object *kind_json(const char *name, const struct copse_space_totals *totals,
+                                     bool reserved)
+{
+    struct json_object *json = json_object_new_object();
+
+    json_object_object_add(json, "bg-type", json_object_new_string(name));
+    json_object_object_add(json, "bg-profile",
+                           json_object_new_string(profile_name(totals->profile)));
+    add_text(json, "total", totals->total);
+    add_text(json, "used", totals->used);
+    if (reserved) {
+        add_text(json, "reserved", totals->reserved);
+        add_text(json, "pinned", totals->pinned);
+        add_text(json, "readonly", totals->readonly);
+    }
+    return json;
+}
+
+static void print_df(struct cli *cli, const struct copse_usage *usage, struct size_mode mode,
+                     bool reserved)
+{
+    const struct copse_space_totals reserve = {.total = usage->global_reserve};
+    struct json_object *list = cli->json ? json_object_new_array() : NULL;
+    struct kind kinds[3];
+    unsigned count = kinds_of(usage, kinds);
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct copse_space_totals *totals = kinds[i].totals;
+        if (list)
+            json_object_array_add(list, kind_json(kinds[i].name, totals, reserved));
+        else
+            print_kind(kinds[i].name, totals->profile, totals, mode, reserved);
+    }
+    if (list) {
+        json_object_array_add(list, kind_json("GlobalReserve", &reserve, false));
+        json_print("filesystem-df", list);
+    } else {
+        print_kind("GlobalReserve", 0, &reserve, mode, false);
+    }
+}
+
+enum { OPTION_RESERVED = 512 };
+
+int cmd_df(struct cli *cli, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        SIZE_OPTIONS_LONG, {"reserved", no_argument, NULL, OPTION_RESERVED}, {0}};
+    struct size_mode mode = SIZE_MODE_DEFAULT;
+    bool started = false, reserved = false;
+    struct copse_usage usage;
+    struct session *session;
+    int option, result;
+
+    while ((option = cli_option(cli, argc, argv, SIZE_OPTIONS_SHORT, longs, &started)) >= 0) {
+        if (option == OPTION_RESERVED)
+            reserved = true;
+        else if (!take_size_option(option, &mode))
+            return EXIT_USAGE;
+    }
+    result = cli_count(cli, argc, cli->shell ? 0 : 1, 1);
+    if (result == 0)
+        result = usage_of(cli, argv[optind], &session, &usage);
+    if (result == 0)
+        print_df(cli, &usage, mode, reserved);
+    return result;
+}
+
+/* ---- usage ----------------------------------------------------------------------------------- */
+
+static void print_overall(const struct copse_usage *usage, struct size_mode mode)
+{
+    const struct copse_space_totals *all[] = {&usage->data, &usage->metadata, &usage->system};
+    unsigned data_ratio = profile_copies(usage->data.profile);
+    unsigned meta_ratio = profile_copies(usage->metadata.profile);
+    uint64_t used = 0;
+    char a[SIZE_TEXT_MAX], b[SIZE_TEXT_MAX];
+
+    for (unsigned i = 0; i < 3; i++)
+        used += all[i]->used * profile_copies(all[i]->profile);
+    printf("Overall:\n");
+    printf("    Device size:\t\t%10s\n", size_text(usage->device_size, mode, a));
+    printf("    Device allocated:\t\t%10s\n",
+           size_text(usage->device_size - usage->device_unallocated, mode, a));
+    printf("    Device unallocated:\t\t%10s\n", size_text(usage->device_unallocated, mode, a));
+    printf("    Used:\t\t\t%10s\n", size_text(used, mode, a));
+    printf("    Free (estimated):\t\t%10s\t(min: %s)\n", size_text(usage->free_estimate, mode, a),
+           size_text(usage->free_min, mode, b));
+    printf("    Data ratio:\t\t\t%10.2f\n", (double)data_ratio);
+    printf("    Metadata ratio:\t\t%10.2f\n", (double)meta_ratio);
+    printf("    Global reserve:\t\t%10s\n", size_text(usage->global_reserve, mode, a));
+}
+
+static void print_usage(const struct session *session, const struct copse_usage *usage,
+                        struct size_mode mode)
+{
+    struct kind kinds[3];
+    unsigned count = kinds_of(usage, kinds);
+    char a[SIZE_TEXT_MAX], b[SIZE_TEXT_MAX];
+
+    print_overall(usage, mode);
+    for (unsigned i = 0; i < count; i++) {
+        const struct copse_space_totals *totals = kinds[i].totals;
+        double part = totals->total ? 100.0 * (double)totals->used / (double)totals->total : 0;
+        printf("\n%s,%s: Size:%s, Used:%s (%.2f%%)\n", kinds[i].name, profile_name(totals->profile),
+               size_text(totals->total, mode, a), size_text(totals->used, mode, b), part);
+        printf("   %s\t%10s\n", session->name,
+               size_text(totals->total * profile_copies(totals->profile), mode, a));
+    }
+    printf("\nUnallocated:\n   %s\t%10s\n", session->name,
+           size_text(usage->device_unallocated, mode, a));
+}
+
+static void print_usage_json(const struct copse_usage *usage)
+{
+    struct json_object *json = json_object_new_object(), *list = json_object_new_array();
+    struct kind kinds[3];
+    unsigned count = kinds_of(usage, kinds);
+
+    json_object_object_add(json, "device-size", json_uint(usage->device_size));
+    json_object_object_add(json, "device-unallocated", json_uint(usage->device_unallocated));
+    json_object_object_add(json, "free-estimated", json_uint(usage->free_estimate));
+    json_object_object_add(json, "free-min", json_uint(usage->free_min));
+    json_object_object_add(json, "global-reserve", json_uint(usage->global_reserve));
+    for (unsigned i = 0; i < count; i++)
+        json_object_array_add(list, kind_json(kinds[i].name, kinds[i].totals, true));
+    json_object_object_add(json, "block-groups", list);
+    json_print("filesystem-usage", json);
+}
+
+int cmd_usage(struct cli *cli, int argc, char **argv)
+{
+    static const struct option longs[] = {SIZE_OPTIONS_LONG, {0}};
+    struct size_mode mode = SIZE_MODE_DEFAULT;
+    struct copse_usage usage;
+    struct session *session;
+    bool started = false;
+    int option, result;
+
+    while ((option = cli_option(cli, argc, argv, SIZE_OPTIONS_SHORT, longs, &started)) >= 0) {
+        if (!take_size_option(option, &mode))
+            return EXIT_USAGE;
+    }
+    result = cli_count(cli, argc, cli->shell ? 0 : 1, 1);
+    if (result == 0)
+        result = usage_of(cli, argv[optind], &session, &usage);
+    if (result == 0 && cli->json)
+        print_usage_json(&usage);
+    else if (result == 0)
+        print_usage(session, &usage, mode);
+    return result;
+}
+
+/* ---- label ----------------------------------------------------------------------------------- */
+
+int label_get(struct cli *cli, struct session *session, char out[256])
+{
+    struct copse_fs_info info;
+    int ret = copse_fs_info(session->tree.fs, &info);
+
+    if (ret < 0) {
+        cli_failed_in_library(true);
+        return cli_fail(cli, session->name, ret);
+    }
+    memcpy(out, info.label, sizeof(info.label));
+    out[255] = '\0';
+    return 0;
+}
+
+int label_set(struct cli *cli, struct session *session, const char *label)
+{
+    int ret = copse_set_label(session->tree.fs, label);
+
+    cli_failed_in_library(true);
+    return ret < 0 ? cli_fail(cli, session->name, ret) : 0;
+}
+
+int cmd_label(struct cli *cli, int argc, char **argv)
+{
+    struct session *session;
+    bool started = false;
+    char label[256], *path;
+    int result;
+
+    if (cli_option(cli, argc, argv, "", NULL, &started) >= 0 || cli_count(cli, argc, 1, 2) != 0)
+        return EXIT_USAGE;
+    bool set = argc - optind == 2;
+    result = place_fs(cli, argv[optind], set ? WANT_CHANGE : WANT_LOOK, &session, &path);
+    free(path);
+    if (result != 0)
+        return result;
+    if (set)
+        return label_set(cli, session, argv[optind + 1]);
+    result = label_get(cli, session, label);
+    if (result == 0)
+        puts(label);
+    return result;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of commands. copse help, the man page and dispatch read it; nothing else lists them. */
+#include "commands.h"
+
+#include <stddef.h>
+
+#define TOP(id, takes, what, details)                                                              \
+    {                                                                                              \
+        NULL, #id, #id, cmd_##id, 0, takes, what, details                                          \
+    }
+#define OUTSIDE(id, takes, what, details)                                                          \
+    {                                                                                              \
+        NULL, #id, #id, cmd_##id, COMMAND_NOT_IN_SHELL, takes, what, details                       \
+    }
+#define IN(in, is, function, takes, what, details)                                                 \
+    {                                                                                              \
+        in, is, in " " is, cmd_##function, 0, takes, what, details                                 \
+    }
+#define ALIAS(in, is, function, takes, what)                                                       \
+    {                                                                                              \
+        in, is, in " " is, cmd_##function, COMMAND_ALIAS, takes, what, NULL                        \
+    }
+
+#define UNITS                                                                                      \
+    "--raw -b bytes, --iec -h powers of 1024, --si -H powers of 1000, -k -m -g -t that unit"
+
+const struct command commands[] = {
+    OUTSIDE(mkfs, "[OPTION…] DEV", "make a file system",
+            "-b SIZE  its size; makes a missing file, lets a smaller one grow\n"
+            "-f  over whatever is there\n"
+            "-L LABEL  -U UUID  --device-uuid UUID\n"
+            "-n SIZE  of nodes (16k)   -s SIZE  of sectors (4k)\n"
+            "-d PROFILE  -m PROFILE  single or dup, for data and metadata   -M  both mixed\n"
+            "--csum TYPE  crc32c, xxhash, sha256, blake2\n"
+            "-O LIST  -R LIST  features, ^NAME without\n"
+            "-K  leave old contents   -q  say nothing   -v  (as without)\n"
+            "--seed NUMBER  uuids and times from it: the same bytes every time"),
+    OUTSIDE(mount, "[-f] [-o OPT,…] DEV… DIR", "mount it with FUSE",
+            "-f  stay in the foreground\n"
+            "-o  ro, rw, allow_other, default_permissions, subvol=, subvolid=, noatime, relatime,\n"
+            "    strictatime, commit=, cache=, nodatacow, discard, fakeroot, uid=, gid="),
+    OUTSIDE(umount, "DIR", "unmount; returns when everything is durable", NULL),
+
+    TOP(ls, "[-l] [-a] [-d] [-i] [-R] P…", "list directories",
+        "-l  with attributes   -a  hidden names too   -d  a directory itself\n"
+        "-i  with inode numbers   -R  and all below"),
+    TOP(cat, "P…", "print files", NULL),
+    TOP(stat, "[-L] P…", "print attributes", "-L  of what a symlink points at"),
+    TOP(df, "[--reserved] [UNITS] T", "print space by kind",
+        "--reserved  with what is promised, pinned and read-only\n" UNITS),
+    TOP(du, "[-s] [UNITS] P…", "print space of files, and how much is shared",
+        "-s  sums only\n" UNITS),
+    TOP(cp, "[-a] [-r] [-q] [--owner UID:GID] SRC… DST", "copy in, out, across and within",
+        "-a  with owners, modes, times, links, xattrs, ACLs, devices\n"
+        "-r  directories with all in them   -q  no progress bar\n"
+        "--owner UID:GID  the copies belong to them\n"
+        "SRC may be -: standard input. Within one file system it reflinks."),
+    TOP(mkdir, "[-p] [-m MODE] P…", "make directories", "-p  with parents, no complaint if there"),
+    TOP(rm, "[-r] [-f] P…", "remove",
+        "-r  directories with all in them   -f  no complaint if absent"),
+    TOP(mv, "[-n] SRC… DST", "rename", "-n  never over something"),
+    TOP(ln, "[-s] [-f] SRC… DST", "link", "-s  symbolic   -f  in place of what is there"),
+    TOP(chmod, "[-R] MODE P…", "change permissions", "MODE  octal, or as u+rwX,go=r"),
+    TOP(chown, "[-R] [-h] UID[:GID] P…", "change owners", "-h  of a symlink itself"),
+    TOP(touch, "[-c] [-a] [-m] [-h] [-d TIME] P…", "make files or set their times",
+        "-c  make none   -a -m  one of the times only   -h  of a symlink itself\n"
+        "-d TIME  @SECONDS[.NANOSECONDS] or YYYY-MM-DD[ HH:MM[:SS]]"),
+    TOP(truncate, "-s [+-]SIZE P…", "set sizes", NULL),
+    TOP(mknod, "[-m MODE] P p|s|b MAJOR MINOR|c MAJOR MINOR", "make special files", NULL),
+    TOP(chattr, "[+-=]FLAGS P…", "change inode flags",
+        "FLAGS  of A a C c D d i m S (C: NOCOW, c: compress, m: do not)"),
+    TOP(lsattr, "P…", "print inode flags", NULL),
+    IN("xattr", "get", xattr_get, "[-x] P NAME", "print an extended attribute", "-x  as hex"),
+    IN("xattr", "set", xattr_set, "P NAME VALUE", "set an extended attribute",
+       "VALUE  text, or 0x… hex, or 0s… base64"),
+    IN("xattr", "list", xattr_list, "P…", "list extended attributes", NULL),
+    IN("xattr", "rm", xattr_rm, "P NAME", "remove an extended attribute", NULL),
+    TOP(io, "[-f] [-r] [-d] [-t] [-a] P -c CMD [-c CMD]…", "xfs_io on one file",
+        "-f  make it   -r  read-only   -d  direct   -t  truncate   -a  append\n"
+        "pwrite [-q] [-S n] [-b n] [-i HOSTFILE] off len   pread [-q] [-v] [-b n] off len\n"
+        "falloc [-k] off len   fpunch off len   fzero [-k] off len   truncate off\n"
+        "reflink SRC [src_off dst_off len]   copy_range [-s src_off] [-d dst_off] [-l len] SRC\n"
+        "fsync   fdatasync   sync   fiemap [-v]   seek -d|-h off   stat"),
+    OUTSIDE(shell, "T [-f SCRIPT] [-k]", "run commands, one a line, on one open file system",
+            "-f  commands from a file   -k  go on after a failure\n"
+            "exit  commits and closes   crash  drops what is not durable and opens again"),
+    TOP(sync, "P", "commit; durable when it returns", NULL),
+
+    IN("subvolume", "list", subvolume_list, "[-a] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] P",
+       "list subvolumes",
+       "-p parent   -c creation   -g generation   -u -q -R uuids   -t  as a table\n"
+       "-s  snapshots   -r  read-only ones only"),
+    IN("subvolume", "show", subvolume_show, "[-r ID | -u UUID] P", "describe a subvolume", NULL),
+    IN("subvolume", "get-default", subvolume_get_default, "P", "print the default subvolume", NULL),
+    IN("subvolume", "set-default", subvolume_set_default, "[ID] P", "set the default subvolume",
+       NULL),
+    IN("property", "get", property_get, "P [NAME]", "print properties: ro, label, compression",
+       NULL),
+    IN("property", "set", property_set, "P NAME VALUE", "set a property: label, compression", NULL),
+    IN("inspect", "dump-super", dump_super, "[-a] [-f] [-F] [-s COPY] DEV…", "print superblocks",
+       "-a  all copies   -f  all of it   -F  also without magic   -s  that copy"),
+    IN("inspect", "dump-tree", dump_tree, "[-t TREE] [-b BLOCK [--follow]] T", "print trees",
+       "-t  a name or a number   -b  a block by its logical address"),
+    IN("inspect", "rootid", rootid, "P", "print the subvolume id of a file", NULL),
+    IN("inspect", "inode-resolve", inode_resolve, "INO P", "print the paths of an inode", NULL),
+    IN("inspect", "logical-resolve", logical_resolve, "[-P] LOGICAL P",
+       "print who refers to an address", "-P  inodes instead of paths"),
+
+    ALIAS("filesystem", "df", df, "[UNITS] T", "print space by kind"),
+    IN("filesystem", "usage", usage, "[UNITS] T", "print space in detail", UNITS),
+    ALIAS("filesystem", "du", du, "[-s] [UNITS] P…", "print space of files"),
+    ALIAS("filesystem", "sync", sync, "P", "commit"),
+    IN("filesystem", "label", label, "T [LABEL]", "print or set the label", NULL),
+    TOP(version, "", "print version and features", NULL),
+    TOP(help, "[COMMAND]", "print help", NULL),
+};
+
+const unsigned command_count = sizeof(commands) / sizeof(*commands);

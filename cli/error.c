@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One line for each failure, always of the same shape. */
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+static bool in_library;
+
+void cli_failed_in_library(bool library)
+{
+    in_library = library;
+}
+
+static void print_line(struct cli *cli, const char *what, const char *why)
+{
+    fflush(stdout);
+    fputs("copse", stderr);
+    if (cli->command)
+        fprintf(stderr, " %s", cli->command->shown);
+    if (what && *what)
+        fprintf(stderr, ": %s", what);
+    fprintf(stderr, ": %s\n", why);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* A message that begins with what it is about, or with a device name of it, need not say it twice.
+ */
+static const char *without_repetition(const char *message, const char *what)
+{
+    size_t len = strlen(what);
+
+    if (len > 0 && strncmp(message, what, len) == 0 && strncmp(message + len, ": ", 2) == 0)
+        return message + len + 2;
+    return message;
+}
+
+/* Who has the device says more than that it is busy. */
+static bool says_it_all(int err, const char *message)
+{
+    return err == -EBUSY && (strstr(message, "in use by ") || strstr(message, "mounted by "));
+}
+
+int cli_fail(struct cli *cli, const char *what, int err)
+{
+    const char *text = strerror(-err), *message = in_library ? copse_error() : "";
+    char *why;
+
+    message = without_repetition(message, what ? what : "");
+    if (*message == '\0')
+        why = need_string(strdup(text));
+    else if (ends_with(message, text) || says_it_all(err, message))
+        why = need_string(strdup(message));
+    else
+        why = format_text("%s: %s", message, text);
+    print_line(cli, what, why);
+    free(why);
+    return EXIT_FAILED;
+}
+
+int cli_fail_because(struct cli *cli, const char *what, int err, const char *fmt, ...)
+{
+    char *words = NULL, *why;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&words, fmt, args) < 0)
+        words = NULL;
+    va_end(args);
+    need_string(words);
+    why = format_text("%s: %s", words, strerror(-err));
+    print_line(cli, what, why);
+    free(why);
+    free(words);
+    return EXIT_FAILED;
+}
+
+void cli_warn(struct cli *cli, const char *what, const char *fmt, ...)
+{
+    char *words = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&words, fmt, args) < 0)
+        words = NULL;
+    va_end(args);
+    need_string(words);
+    print_line(cli, what, words);
+    free(words);
+}
+
+int cli_usage(struct cli *cli, const char *fmt, ...)
+{
+    char *words = NULL, *why;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&words, fmt, args) < 0)
+        words = NULL;
+    va_end(args);
+    need_string(words);
+    why = cli->command ? format_text("%s; usage: copse %s %s", words, cli->command->shown,
+                                     cli->command->usage)
+                       : format_text("%s; see copse help", words);
+    print_line(cli, NULL, why);
+    free(why);
+    free(words);
+    return EXIT_USAGE;
+}
+
+void *need_memory(void *pointer)
+{
+    if (!pointer) {
+        fputs("copse: out of memory\n", stderr);
+        exit(EXIT_FAILED);
+    }
+    return pointer;
+}
+
+char *need_string(char *text)
+{
+    return need_memory(text);
+}
+
+char *format_text(const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    if (vasprintf(&text, fmt, args) < 0)
+        text = NULL;
+    va_end(args);
+    return need_string(text);
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Opening and closing the file systems of a command. */
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shell.h"
+
+/* The same devices, however they are written, are one file system: it has one owner. */
+static char *identity_of(const struct target *target)
+{
+    char *all = need_string(strdup(""));
+
+    for (unsigned i = 0; i < target->count; i++) {
+        char *real = realpath(target->devices[i], NULL);
+        char *longer = format_text("%s\n%s", all, real ? real : target->devices[i]);
+        free(real);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static void warn_of_log(struct cli *cli, struct session *session)
+{
+    struct copse_fs_info info;
+
+    if (!session->writable && copse_fs_info(session->tree.fs, &info) == 0 && info.log_pending)
+        cli_warn(cli, session->name,
+                 "a log is pending: changes made durable by fsync alone are "
+                 "not shown");
+}
+
+/* Complains when a writable open turned out read-only. */
+static int check_writable(struct cli *cli, struct session *session)
+{
+    if (!session->writable || !copse_readonly(session->tree.fs))
+        return 0;
+    cli_failed_in_library(false);
+    return cli_fail(cli, session->name, -EROFS);
+}
+
+static int open_new(struct cli *cli, const struct target *target, enum want want,
+                    struct session **out)
+{
+    struct session *session = need_memory(calloc(1, sizeof(*session)));
+    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
+    int ret;
+
+    session->name = target_name(target);
+    session->identity = identity_of(target);
+    session->writable = want == WANT_CHANGE;
+    options.readonly = !session->writable;
+    options.subvolid = 5;
+    session->options = options;
+    session->tree.ops = &library_tree_ops;
+    ret = copse_open((const char *const *)target->devices, target->count, &options,
+                     &session->tree.fs);
+    if (ret < 0) {
+        cli_failed_in_library(true);
+        cli_fail(cli, session->name, ret);
+        free(session->name);
+        free(session->identity);
+        free(session);
+        return EXIT_FAILED;
+    }
+    session->next = cli->sessions;
+    cli->sessions = session;
+    warn_of_log(cli, session);
+    *out = session;
+    return check_writable(cli, session);
+}
+
+int session_open(struct cli *cli, const struct target *target, enum want want, struct session **out)
+{
+    char *identity = identity_of(target);
+    struct session *found = cli->sessions;
+
+    while (found && strcmp(found->identity, identity) != 0)
+        found = found->next;
+    free(identity);
+    if (!found)
+        return open_new(cli, target, want, out);
+    if (want == WANT_CHANGE && !found->writable) {
+        cli_failed_in_library(false);
+        return cli_fail(cli, found->name, -EROFS);
+    }
+    *out = found;
+    return 0;
+}
+
+int sessions_close(struct cli *cli)
+{
+    int result = 0;
+
+    while (cli->sessions) {
+        struct session *session = cli->sessions;
+        int ret = copse_close(session->tree.fs);
+
+        if (ret < 0) {
+            cli_failed_in_library(true);
+            result = cli_fail(cli, session->name, ret);
+        }
+        cli->sessions = session->next;
+        free(session->name);
+        free(session->identity);
+        free(session);
+    }
+    return result;
+}
+
+int session_crash(struct cli *cli, struct session *session)
+{
+    struct target target;
+    int ret;
+
+    target_parse(session->name, &target);
+    copse_crash(session->tree.fs);
+    session->tree.fs = NULL;
+    ret = copse_open((const char *const *)target.devices, target.count, &session->options,
+                     &session->tree.fs);
+    target_free(&target);
+    if (ret == 0)
+        return 0;
+    cli_failed_in_library(true);
+    return cli_fail(cli, session->name, ret);
+}
