@@ -108,7 +108,11 @@ void extents_set_listener(struct extents *extents, const struct extent_listener 
 /* ---- running ------------------------------------------------------------------------------------------------ */
 
 uint64_t extents_pending(const struct extents *extents);
-/* Runs up to max heads (0: all, also those that come up on the way). */
+/*
+ * Runs up to max heads (0: all, also those that come up on the way). -EUCLEAN names an extent whose
+ * item does not agree with what was added or dropped; after any error the transaction must be
+ * aborted. Not to be called from a listener.
+ */
 int extents_run(struct extents *extents, uint64_t max) MUST_USE;
 /* Throws away everything pending (abort). */
 void extents_drop(struct extents *extents);
