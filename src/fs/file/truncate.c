@@ -13,7 +13,11 @@ static int shrink_step(struct inode *inode, uint64_t size, uint64_t from, uint64
     if (ret < 0)
         return change_failed(inode, ret);
     size_cut_disk(inode, *reached > from ? *reached : size);
-    return 0;
+    if (*reached > from)
+        return 0;
+    /* What was in the way of the size on disk may be gone. */
+    ret = size_settle(inode, 0, 0, 0);
+    return ret < 0 ? change_failed(inode, ret) : 0;
 }
 
 static int shrink_mapping(struct inode *inode, uint64_t size)
