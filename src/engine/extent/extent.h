@@ -28,7 +28,7 @@ struct data_ref {
     uint64_t parent; /* a leaf that holds it as a full back reference; 0: keyed as above */
 };
 
-/* ---- data extents -------------------------------------------------------------------------------------- */
+/* ---- data extents ----------------------------------------------------------------------- */
 
 /* Space for a data extent; see space_alloc. No reference yet. */
 int extent_alloc_data(struct extents *extents, uint64_t want, uint64_t min, uint64_t hint,
@@ -47,14 +47,14 @@ int extent_add_data_ref(struct extents *extents, uint64_t bytenr, uint64_t num_b
 int extent_drop_data_ref(struct extents *extents, uint64_t bytenr, uint64_t num_bytes,
                          const struct data_ref *ref) MUST_USE;
 
-/* ---- tree blocks ------------------------------------------------------------------------------------------ */
+/* ---- tree blocks ------------------------------------------------------------------------ */
 
 /* Drops root's reference of a block (deletion of whole trees). */
 int extent_drop_tree_ref(struct extents *extents, uint64_t bytenr, uint8_t level,
                          uint64_t generation, uint64_t root_id, uint64_t parent) MUST_USE;
 
 /* Adds (or drops) one reference for each child of node, as `parent` = node (full back reference)
- * or keyed by root_id. Leaves: their file extents. */
+ * or keyed by root_id. Leaves: their file extents. All of them or, when it fails, none. */
 int extent_ref_children(struct extents *extents, uint64_t root_id, const struct node *node,
                         bool full_backref, bool add) MUST_USE;
 
@@ -67,7 +67,7 @@ int extent_data_refs(struct extents *extents, uint64_t bytenr, uint64_t num_byte
 /* Sets FULL_BACKREF on a block. */
 int extent_set_full_backref(struct extents *extents, uint64_t bytenr, uint8_t level) MUST_USE;
 
-/* ---- who refers to it ---------------------------------------------------------------------------------- */
+/* ---- who refers to it ------------------------------------------------------------------- */
 
 /* One back reference, as extent items hold it. */
 struct extent_ref {
@@ -105,7 +105,7 @@ struct extent_listener {
 void extents_set_listener(struct extents *extents, const struct extent_listener *listener,
                           void *arg);
 
-/* ---- running ------------------------------------------------------------------------------------------------ */
+/* ---- running ---------------------------------------------------------------------------- */
 
 uint64_t extents_pending(const struct extents *extents);
 /*
