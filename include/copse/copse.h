@@ -113,7 +113,7 @@ struct copse_stat {
     struct timespec atime, mtime, ctime, btime;
 };
 
-/** The root directory of the opened subvolume. */
+/** The root directory of the opened subvolume. One inode has one handle as long as it is held. */
 copse_node *copse_root(copse_fs *fs);
 copse_node *copse_node_ref(copse_node *node);
 /** The last reference to a node without names deletes its inode. NULL is fine. */

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The nodes the kernel knows, and how often it was told about each. */
+#include <stdlib.h>
+
+#include <uthash.h>
+
+#include "internal.h"
+
+struct known_node {
+    copse_node *node;
+    uint64_t lookups;
+    UT_hash_handle hh;
+};
+
+copse_node *node_of(struct mounted *m, fuse_ino_t ino)
+{
+    return ino == FUSE_ROOT_ID ? m->root : ((struct known_node *)(uintptr_t)ino)->node;
+}
+
+/* The library hands out one handle for one inode as long as somebody holds it. */
+fuse_ino_t nodes_enter(struct mounted *m, copse_node *node)
+{
+    struct known_node *known, *fresh = malloc(sizeof(*fresh));
+
+    pthread_mutex_lock(&m->nodes_lock);
+    HASH_FIND_PTR(m->nodes, &node, known);
+    if (known) {
+        known->lookups++;
+    } else if (fresh) {
+        known = fresh;
+        *known = (struct known_node){.node = node, .lookups = 1};
+        HASH_ADD_PTR(m->nodes, node, known);
+    }
+    pthread_mutex_unlock(&m->nodes_lock);
+    if (known != fresh) {
+        /* It holds a reference already. */
+        free(fresh);
+        copse_node_put(node);
+    } else if (!fresh) {
+        copse_node_put(node);
+    }
+    return (fuse_ino_t)(uintptr_t)known;
+}
+
+void nodes_forget(struct mounted *m, fuse_ino_t ino, uint64_t lookups)
+{
+    struct known_node *known = (struct known_node *)(uintptr_t)ino;
+
+    if (ino == FUSE_ROOT_ID)
+        return;
+    pthread_mutex_lock(&m->nodes_lock);
+    known->lookups -= MIN(lookups, known->lookups);
+    bool last = known->lookups == 0;
+    if (last)
+        HASH_DEL(m->nodes, known);
+    pthread_mutex_unlock(&m->nodes_lock);
+    if (last) {
+        copse_node_put(known->node);
+        free(known);
+    }
+}
+
+void nodes_release(struct mounted *m)
+{
+    struct known_node *known, *next;
+
+    HASH_ITER (hh, m->nodes, known, next) {
+        HASH_DEL(m->nodes, known);
+        copse_node_put(known->node);
+        free(known);
+    }
+    copse_node_put(m->root);
+    m->root = NULL;
+}
