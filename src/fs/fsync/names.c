@@ -86,6 +86,7 @@ int replay_unlink(struct replay *replay, struct inode *dir, const char *name, ui
     }
     if (ret < 0)
         return ret;
+    inode_touch(inode, false); /* as Linux: losing a name is a change */
     ret = touch_inode(replay, inode);
     inode_put(inode);
     return ret;
@@ -307,6 +308,9 @@ int replay_refs(struct replay *replay, const struct log_item *item)
     struct inode *inode;
     bool all_parents = false;
 
+    /* The root of a subvolume refers to itself, as "..": there is no name behind that. */
+    if (item->key.type == KEY_INODE_REF && item->key.objectid == item->key.offset)
+        return 0;
     TRY(inode_get_locked(replay->fs, item->log->tree, item->key.objectid, &inode));
     int ret = unlink_old_names(replay, item, inode);
     if (ret == 0)
