@@ -12,9 +12,6 @@ set -u
 . "$(dirname "$0")/../lib/images.sh"
 golden=$(cd "$(dirname "$0")" && pwd)
 
-# mkfs.btrfs --rootdir keeps less than a kernel would, and no kernel here mounts what it made.
-rootdir_loses=ino,ctime,atime,otime,dirsize,dirlinks,blocks,data,flags,subvol,svro
-
 reader=$(tool_of_build copse-manifest) || skip_all "the library is not built"
 
 # expected NAME: unpacks what NAME (x.manifest, x.before) should look like to $scratch/expected.

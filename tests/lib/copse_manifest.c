@@ -27,7 +27,11 @@ struct names {
 
 static int read_node(void *file, void *buf, size_t len, uint64_t offset, size_t *done)
 {
-    return copse_pread(file, buf, len, offset, done);
+    int rc = copse_pread(file, buf, len, offset, done);
+
+    if (rc < 0)
+        fprintf(stderr, "copse-manifest: %s\n", copse_error());
+    return rc;
 }
 
 static int seek_node(void *file, uint64_t offset, int whence, uint64_t *out)
