@@ -66,20 +66,26 @@ static int link_again(const struct step *step)
     struct copy *copy = step->copy;
     const char *where = step->dst_shown;
     struct place place;
-    struct file first;
-    int ret, result;
+    struct file first, old;
+    int ret;
 
     if (!copy->archive || step->st.nlink < 2 || S_ISDIR(step->st.mode) ||
         !seen_before(&copy->seen, &step->st, &where))
         return 0;
-    result = place_open(copy->cli, where, WANT_CHANGE, false, &place, &first);
-    if (result != 0)
+    if (place_find(copy->cli, where, WANT_CHANGE, true, &place) != 0)
         return 0;
-    ret = clear_the_way(step, &(struct file){0});
-    if (ret >= 0)
+    ret = file_walk(place.tree, place.path, true, &first);
+    place_free(&place);
+    if (ret < 0)
+        return ret;
+    ret = clear_the_way(step, &old);
+    if (ret == 1) {
+        file_close(&old);
+        ret = file_unlink(step->dir, step->name, false);
+    }
+    if (ret == 0)
         ret = file_link(&first, step->dir, step->name);
     file_close(&first);
-    place_free(&place);
     return ret < 0 ? ret : 1;
 }
 
