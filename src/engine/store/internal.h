@@ -40,6 +40,8 @@ void reserve_restart(struct store *store);
 int reserve_more(struct store *store, unsigned txn_units, unsigned future_units,
                  bool use_reserve) MUST_USE;
 void reserve_less_future(struct store *store, unsigned units);
+/* Changes that were promised for later begin now. */
+void reserve_begin_future(struct store *store, unsigned units);
 /* What was allocated since no longer needs a promise. */
 void reserve_settle(struct store *store);
 

@@ -119,6 +119,16 @@ void reserve_less_future(struct store *store, unsigned units)
     hold(store, wanted(store));
 }
 
+void reserve_begin_future(struct store *store, unsigned units)
+{
+    struct reserve *r = &store->priv->reserve;
+
+    SCOPED_LOCK(&r->lock);
+    INVARIANT(r->future_units >= units, "I2: metadata promises are used once");
+    r->future_units -= units;
+    r->txn_units += units;
+}
+
 void reserve_settle(struct store *store)
 {
     struct reserve *r = &store->priv->reserve;

@@ -147,6 +147,19 @@ int store_begin(struct store *store, enum store_intent intent, unsigned units)
     return ret;
 }
 
+int store_begin_promised(struct store *store, unsigned units)
+{
+    pthread_rwlock_wrlock(&store->priv->meta);
+    int ret = txn_writable(&store->engine);
+    if (ret < 0) {
+        pthread_rwlock_unlock(&store->priv->meta);
+        return ret;
+    }
+    reserve_begin_future(store, units);
+    store->priv->changed = true;
+    return 0;
+}
+
 void store_end(struct store *store)
 {
     if (extents_pending(store->extents) > DELAYED_REFS_MAX && store->engine.txn.error == 0) {

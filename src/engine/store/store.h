@@ -67,6 +67,11 @@ enum store_intent {
  */
 int store_begin(struct store *store, enum store_intent intent, unsigned units) MUST_USE;
 void store_end(struct store *store);
+/*
+ * The same for changes that store_promise has been given for: `units` of it are used up by this.
+ * Never -ENOSPC (promise 1).
+ */
+int store_begin_promised(struct store *store, unsigned units) MUST_USE;
 
 /*
  * Promises metadata for `units` changes that will come later (dirty data), before the data is

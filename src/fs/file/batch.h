@@ -24,6 +24,7 @@ struct batch {
     uint64_t size;       /* of the file, when its runs were launched */
     uint64_t start, end; /* runs in flight that begin in there */
     uint64_t bytes;      /* of these runs: what data space is promised for */
+    unsigned units;      /* metadata promised for them and not used yet */
     struct plan *plans;
     size_t count, cap;
     uint8_t *sums; /* csum_size bytes a disk sector, in the order of plans; NULL: none */
@@ -35,6 +36,8 @@ int batch_plan(struct batch *batch) MUST_USE;
 /* Finds space for all of them, which may cut plain ones into several. The promise of data space is
  * used up by this, also when it fails. */
 int batch_allocate(struct batch *batch) MUST_USE;
+/* store_begin with what is promised for `part` of `whole` that are still to be done. */
+int batch_begin(struct batch *batch, size_t part, size_t whole) MUST_USE;
 /* Gives back the space of plans [from, count); written: it may hold data now. */
 void batch_undo(struct batch *batch, size_t from, bool written);
 /* Computes checksums and writes the data. */

@@ -124,9 +124,9 @@ int file_drop_range(struct inode *inode, uint64_t start, uint64_t end)
     return 0;
 }
 
-int drop_tail_step(struct inode *inode, uint64_t from, uint64_t *reached)
+int drop_tail_step(struct inode *inode, uint64_t from, unsigned items, uint64_t *reached)
 {
-    for (unsigned i = 0; i < FILE_DROP_STEP_ITEMS; i++) {
+    for (unsigned i = 0; i < items; i++) {
         struct mapping map;
 
         int ret = map_last(inode, &map);
@@ -147,7 +147,7 @@ int file_drop_extents_from(struct inode *inode, uint64_t from, bool *more)
     uint64_t reached = from;
 
     from = round_up_to(from, file_sectorsize(inode));
-    TRY(drop_tail_step(inode, from, &reached));
+    TRY(drop_tail_step(inode, from, FILE_DROP_STEP_ITEMS, &reached));
     size_cut_disk(inode, reached);
     *more = reached > from;
     return 0;

@@ -97,8 +97,8 @@ struct promise runs_cut(struct file_state *file, uint64_t from);
 bool runs_zero_tail(struct file_state *file, uint64_t pos);
 /* Moves all dirty runs into flight. Nothing is in flight before. */
 void runs_launch(struct file_state *file);
-/* Frees what is in flight and begins before `end`; returns the metadata promised for it. */
-unsigned runs_land(struct file_state *file, uint64_t end);
+/* Frees what is in flight and begins before `end`. */
+void runs_land(struct file_state *file, uint64_t end);
 /*
  * At pos: copies what is dirty or in flight, up to len bytes, and returns true; or returns false.
  * *n: bytes copied, or bytes until something is.
@@ -260,8 +260,8 @@ void nbytes_add(struct inode *inode, uint64_t bytes);
 void nbytes_sub(struct inode *inode, uint64_t bytes);
 /* Hole items for what has none in [start, end), unless the file system does without. */
 int holes_fill(struct inode *inode, uint64_t start, uint64_t end) MUST_USE;
-/* Drops items at the end of the file, down to `from`, a limited number: *reached says how far. */
-int drop_tail_step(struct inode *inode, uint64_t from, uint64_t *reached) MUST_USE;
+/* Drops up to `items` items at the end of the file, down to `from`: *reached says how far. */
+int drop_tail_step(struct inode *inode, uint64_t from, unsigned items, uint64_t *reached) MUST_USE;
 /* Whether data of that size becomes an inline extent. */
 bool inline_fits(const struct inode *inode, uint64_t size);
 /* Replaces the first sector's mapping by an inline extent; packed data when compression != 0. */

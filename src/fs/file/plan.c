@@ -12,6 +12,15 @@ void batch_release(struct batch *batch)
     free(batch->sums);
 }
 
+int batch_begin(struct batch *batch, size_t part, size_t whole)
+{
+    unsigned units = (unsigned)(batch->units * (uint64_t)part / whole);
+
+    TRY(store_begin_promised(batch->inode->fs->store, units));
+    batch->units -= units;
+    return 0;
+}
+
 static struct plan *plan_add(struct batch *batch, uint64_t start, uint64_t len)
 {
     if (batch->count == batch->cap) {
@@ -174,7 +183,7 @@ int batch_allocate(struct batch *batch)
 {
     struct store *store = batch->inode->fs->store;
 
-    int ret = store_begin(store, STORE_INTERNAL, units_for_items(0));
+    int ret = batch_begin(batch, 0, 1);
     if (ret == 0) {
         ret = allocate_locked(batch);
         store_unpromise_data(store, batch->bytes);
@@ -193,7 +202,7 @@ void batch_undo(struct batch *batch, size_t from, bool written)
 
     /* When not even this is possible the file system is read-only, and the space does not matter.
      */
-    if (store_begin(store, STORE_INTERNAL, units_for_items(0)) < 0)
+    if (batch_begin(batch, 0, 1) < 0)
         return;
     for (size_t i = from; i < batch->count; i++) {
         struct plan *plan = &batch->plans[i];

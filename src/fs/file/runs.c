@@ -9,8 +9,9 @@
 #include "fs/file/internal.h"
 
 #define RUN_MAX (1 * MIB)
-/* A file extent item and what splits off its neighbours, the extent item, the inode. */
-#define RUN_UNITS 4
+/* A file extent item, and what splits off its neighbours; a unit covers the extent items that
+ * follow from it. */
+#define RUN_UNITS 2
 #define UNIT_BYTES 1024
 
 static int run_compare(const struct run *a, const struct run *b)
@@ -64,7 +65,9 @@ struct promise runs_missing(const struct file_state *file, uint64_t start, uint6
             uint64_t gap = gap_end - start;
 
             missing.bytes += gap;
-            missing.units += (unsigned)(gap / RUN_MAX + 2) * (RUN_UNITS + 1) + sum_units(file, gap);
+            /* As many new runs, each rounded up, or one fewer and an older one extended. */
+            missing.units += (unsigned)((gap + RUN_MAX - 1) / RUN_MAX) * (RUN_UNITS + 1) + 1 +
+                             sum_units(file, gap);
         }
         if (!run)
             break;
@@ -259,21 +262,18 @@ void runs_launch(struct file_state *file)
     file->dirty_bytes = 0;
 }
 
-unsigned runs_land(struct file_state *file, uint64_t end)
+void runs_land(struct file_state *file, uint64_t end)
 {
-    unsigned units = 0;
     uint64_t bytes = 0;
     struct run *run;
 
     while ((run = RB_MIN(run_tree, &file->flight)) && run->start < end) {
         RB_REMOVE(run_tree, &file->flight, run);
-        units += run->units;
         bytes += run->len;
         run_free(run);
     }
     file->flight_bytes -= bytes;
     file_pending_sub(file, bytes);
-    return units;
 }
 
 /* ---- looking

@@ -80,7 +80,7 @@ int batch_swap(struct batch *batch)
     for (size_t from = 0; from < batch->count; from += SWAP_STEP) {
         size_t to = MIN(batch->count, from + SWAP_STEP);
 
-        int ret = store_begin(store, STORE_INTERNAL, units_for_items((unsigned)(to - from)));
+        int ret = batch_begin(batch, to - from, batch->count - from);
         if (ret < 0) {
             batch_undo(batch, from, true);
             return ret;

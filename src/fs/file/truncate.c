@@ -5,11 +5,12 @@
  */
 #include "fs/file/internal.h"
 
-static int shrink_step(struct inode *inode, uint64_t size, uint64_t from, uint64_t *reached)
+static int shrink_step(struct inode *inode, uint64_t size, uint64_t from, unsigned items,
+                       uint64_t *reached)
 {
     if (size > 0 && size < file_sectorsize(inode))
         TRY(inline_truncate(inode, size));
-    int ret = drop_tail_step(inode, from, reached);
+    int ret = drop_tail_step(inode, from, items, reached);
     if (ret < 0)
         return change_failed(inode, ret);
     size_cut_disk(inode, *reached > from ? *reached : size);
@@ -26,9 +27,18 @@ static int shrink_mapping(struct inode *inode, uint64_t size)
     uint64_t from = round_up_to(size, file_sectorsize(inode));
     uint64_t reached = UINT64_MAX;
 
+    unsigned items = FILE_DROP_STEP_ITEMS;
+
     while (reached > from) {
-        TRY(store_begin(store, STORE_RELEASE, units_for_items(FILE_DROP_STEP_ITEMS)));
-        int ret = shrink_step(inode, size, from, &reached);
+        int ret = store_begin(store, STORE_RELEASE, units_for_items(items));
+        if (ret == -ENOSPC && items > 1) {
+            /* On a full file system small steps still fit. */
+            fail_clear();
+            items = 1;
+            continue;
+        }
+        TRY(ret);
+        ret = shrink_step(inode, size, from, items, &reached);
         store_end(store);
         if (ret < 0)
             return ret;

@@ -19,10 +19,10 @@ static void batch_fill(struct batch *batch)
     struct run *run = runs_after(&batch->file->flight, 0);
 
     batch->start = run->start;
-    batch->bytes = 0;
     for (; run && batch->bytes < BATCH_BYTES;
          run = runs_after(&batch->file->flight, run_end(run))) {
         batch->bytes += run->len;
+        batch->units += run->units;
         batch->end = run_end(run);
     }
 }
@@ -47,7 +47,7 @@ static int write_inline(struct batch *batch)
 {
     struct store *store = batch->inode->fs->store;
 
-    int ret = store_begin(store, STORE_INTERNAL, units_for_items(2));
+    int ret = batch_begin(batch, 1, 1);
     store_unpromise_data(store, batch->bytes);
     if (ret < 0)
         return ret;
@@ -86,9 +86,9 @@ static int write_batch(struct file_state *file, uint64_t size)
     batch_fill(&batch);
     int ret = is_inline(&batch) ? write_inline(&batch) : write_extents(&batch);
     pthread_mutex_lock(&file->lock);
-    unsigned units = runs_land(file, batch.end);
+    runs_land(file, batch.end);
     pthread_mutex_unlock(&file->lock);
-    store_unpromise(file->inode->fs->store, units);
+    store_unpromise(file->inode->fs->store, batch.units);
     return ret;
 }
 
