@@ -1,0 +1,168 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# bench.sh BUILD: times the library, the mount and the kernel's btrfs on a loop device, one after
+# another and over again, and prints medians and ratios. Machines are noisy: believe the ratios.
+#
+#   RUNS=3        how often each is run
+#   WHAT=         which benchmarks of tests/bench/work.c (default: all, and growth once)
+#   GROWTH=yes    whether a directory is grown to a million files, too
+#   BENCH_DIR=    where the images lie (default: BUILD/bench); needs 4 GiB
+set -euo pipefail
+
+build=$(readlink -f "$1")
+runs=${RUNS:-3} growth=${GROWTH:-yes}
+read -ra what <<<"${WHAT:-}"
+
+# shellcheck source=../tests/lib/images.sh
+COPSE_BUILD=$build . "$(dirname "$(readlink -f "$0")")/../tests/lib/images.sh"
+
+why_kernel=$(why_no_kernel) why_mount=
+if [[ ! -x $build/copse ]]; then
+    why_mount="$build/copse is not built"
+elif [[ ! -e /dev/fuse ]]; then
+    why_mount="no /dev/fuse"
+elif ! "$build/copse" help mount >/dev/null 2>&1; then
+    why_mount="built without mount"
+fi
+[[ -n $why_kernel ]] || own_mounts "$0" "$@"
+
+ninja -C "$build" tests/bench/bench_fs tests/bench/bench_posix >/dev/null
+mkdir -p "${BENCH_DIR:=$build/bench}"
+TMPDIR=$BENCH_DIR make_scratch
+shm=
+if [[ -d /dev/shm && -w /dev/shm ]]; then
+    shm=$(mktemp -d /dev/shm/copse-bench.XXXXXX)
+    trap 'rm -rf "$shm"; drop_scratch' EXIT
+fi
+
+# ---- one run in each world: lines "name µs CPU-µs count" in $scratch/WORLD.RUN -------------------
+
+judge() { # IMAGE
+    command -v btrfs >/dev/null || return 0
+    btrfs check "$1" >"$scratch/check" 2>&1 || {
+        cat "$scratch/check" >&2
+        echo "bench: btrfs check complains about $1" >&2
+        exit 1
+    }
+}
+
+run_file() {
+    "$build/tests/bench/bench_fs" "$scratch/image" "$@"
+    [[ $run != 1 ]] || judge "$scratch/image"
+    rm -f "$scratch/image"
+}
+
+run_memory() {
+    "$build/tests/bench/bench_fs" "$shm/image" "$@"
+    rm -f "$shm/image"
+}
+
+run_kernel() {
+    truncate -s 16G "$scratch/image"
+    mkfs.btrfs -q -f "$scratch/image" >/dev/null 2>&1
+    mount_image "$scratch/image" "$scratch/mnt" noatime
+    "$build/tests/bench/bench_posix" "$scratch/mnt" "$@"
+    umount "$scratch/mnt"
+    rm -f "$scratch/image"
+}
+
+run_mount() {
+    truncate -s 16G "$scratch/image"
+    "$build/copse" mkfs -q -f "$scratch/image" >/dev/null
+    mkdir -p "$scratch/mnt"
+    "$build/copse" mount "$scratch/image" "$scratch/mnt" -o noatime
+    "$build/tests/bench/bench_posix" "$scratch/mnt" "$@"
+    "$build/copse" umount "$scratch/mnt"
+    [[ $run != 1 ]] || judge "$scratch/image"
+    rm -f "$scratch/image"
+}
+
+worlds=(file)
+[[ -z $shm ]] || worlds+=(memory)
+[[ -n $why_kernel ]] || worlds+=(kernel)
+[[ -n $why_mount ]] || worlds+=(mount)
+
+for ((run = 1; run <= runs; run++)); do
+    for world in "${worlds[@]}"; do
+        echo "# run $run of $runs: $world" >&2
+        "run_$world" "${what[@]}" >"$scratch/$world.$run"
+    done
+done
+if [[ $growth = yes && ${#what[@]} = 0 ]]; then
+    for world in "${worlds[@]}"; do
+        [[ $world != mount ]] || continue
+        echo "# growth: $world" >&2
+        "run_$world" growth >"$scratch/$world.growth"
+    done
+fi
+
+# ---- the table --------------------------------------------------------------------------------
+
+column() { # WORLD: "name<TAB>median of the clock", in the order of the work
+    cat "$scratch/$1".* | awk '
+        /^growth of/ { next }
+        {
+            name = substr($0, 1, 24)
+            sub(/ +$/, "", name)
+            n = split(substr($0, 25), field, " ")
+            if (n != 3)
+                next
+            if (!(name in count))
+                order[++names] = name
+            times[name, ++count[name]] = field[1]
+        }
+        END {
+            for (i = 1; i <= names; i++) {
+                name = order[i]
+                k = count[name]
+                for (a = 1; a <= k; a++)
+                    for (b = a + 1; b <= k; b++)
+                        if (times[name, b] + 0 < times[name, a] + 0) {
+                            t = times[name, a]; times[name, a] = times[name, b]; times[name, b] = t
+                        }
+                print name "\t" times[name, int((k + 1) / 2)]
+            }
+        }'
+}
+
+for world in "${worlds[@]}"; do
+    column "$world" >"$scratch/$world.column"
+done
+
+echo
+echo "µs for one, median of $runs runs; file: the library on an image file, memory: on tmpfs,"
+echo "kernel: its btrfs on a loop device over a file, mount: through the mount"
+awk -F'\t' -v worlds="${worlds[*]}" -v dir="$scratch" '
+    function cell(world, name) {
+        return (world, name) in time ? sprintf("%.2f", time[world, name]) : "-"
+    }
+    function ratio(world, name) {
+        if (!((world, name) in time) || !(("kernel", name) in time))
+            return "-"
+        return sprintf("%.2f", time[world, name] / time["kernel", name])
+    }
+    BEGIN {
+        n = split(worlds, list, " ")
+        for (i = 1; i <= n; i++) {
+            file = dir "/" list[i] ".column"
+            while ((getline <file) > 0) {
+                time[list[i], $1] = $2
+                if (!seen[$1]++)
+                    order[++rows] = $1
+            }
+        }
+        printf "%-24s %10s %10s %10s %10s   %11s %12s\n", "", "file", "memory", "kernel", "mount",
+            "file/kernel", "mount/kernel"
+        for (i = 1; i <= rows; i++) {
+            name = order[i]
+            printf "%-24s %10s %10s %10s %10s   %11s %12s\n", name, cell("file", name),
+                cell("memory", name), cell("kernel", name), cell("mount", name),
+                ratio("file", name), ratio("mount", name)
+        }
+    }'
+for world in "${worlds[@]}"; do
+    [[ ! -e $scratch/$world.growth ]] || grep '^growth of' "$scratch/$world.growth" | sed "s/^/$world: /"
+done
+[[ -z $why_kernel ]] || echo "SKIPPED: the kernel's btrfs: $why_kernel. There are no ratios."
+[[ -z $why_mount ]] || echo "SKIPPED: the mount: $why_mount."

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The library's world: a file system made in an image file, opened and changed in this process.
+ *
+ *     bench_fs IMAGE [-c CACHE_MIB] [-k] [group|lookup|small|data|tree|growth ...]
+ *
+ * IMAGE is made anew (16 GiB, sparse) and stays, so that it can be checked.
+ */
+#include <copse/copse.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define IMAGE_BYTES (16ULL << 30)
+
+static copse_fs *fs;
+static const struct copse_cred cred = {0, 0};
+
+static void must(int ret, const char *what)
+{
+    if (ret < 0)
+        bench_die(what, copse_error());
+}
+
+static copse_node *node_of(handle *h)
+{
+    return (copse_node *)h;
+}
+
+static handle *lib_root(void)
+{
+    return (handle *)copse_root(fs);
+}
+
+static void lib_put(handle *h)
+{
+    copse_node_put(node_of(h));
+}
+
+static handle *lib_make_dir(handle *dir, const char *name)
+{
+    copse_node *node;
+
+    must(copse_mkdir(node_of(dir), name, strlen(name), 0755, &cred, &node), "mkdir");
+    return (handle *)node;
+}
+
+static handle *lib_create_open(handle *dir, const char *name)
+{
+    copse_node *node;
+
+    must(copse_mknod(node_of(dir), name, strlen(name), S_IFREG | 0644, 0, &cred, &node), "mknod");
+    return (handle *)node;
+}
+
+static void lib_create(handle *dir, const char *name)
+{
+    lib_put(lib_create_open(dir, name));
+}
+
+static copse_node *find(handle *dir, const char *path)
+{
+    copse_node *node;
+
+    if (strchr(path, '/'))
+        must(copse_walk(fs, node_of(dir), path, 0, &node), "walk");
+    else
+        must(copse_lookup(node_of(dir), path, strlen(path), &node), "lookup");
+    return node;
+}
+
+static void lib_lookup(handle *dir, const char *path)
+{
+    copse_node_put(find(dir, path));
+}
+
+static void lib_stat(handle *dir, const char *path)
+{
+    copse_node *node = find(dir, path);
+    struct copse_stat st;
+
+    must(copse_stat(node, &st), "stat");
+    copse_node_put(node);
+}
+
+static int count_entry(void *arg, const struct copse_dirent *entry)
+{
+    (void)entry;
+    ++*(uint64_t *)arg;
+    return 0;
+}
+
+static uint64_t lib_list(handle *dir)
+{
+    uint64_t count = 0;
+
+    must(copse_readdir(node_of(dir), 0, count_entry, &count), "readdir");
+    return count;
+}
+
+static void lib_unlink(handle *dir, const char *name)
+{
+    must(copse_unlink(node_of(dir), name, strlen(name)), "unlink");
+}
+
+static void lib_remove_dir(handle *dir, const char *name)
+{
+    must(copse_rmdir(node_of(dir), name, strlen(name)), "rmdir");
+}
+
+static void lib_read(handle *file, void *buf, size_t len, uint64_t offset)
+{
+    size_t done;
+
+    must(copse_pread(node_of(file), buf, len, offset, &done), "read");
+    if (done != len)
+        bench_die("read", "the file is shorter than it was made");
+}
+
+static void lib_write(handle *file, const void *buf, size_t len, uint64_t offset)
+{
+    size_t done;
+
+    must(copse_pwrite(node_of(file), buf, len, offset, &done), "write");
+}
+
+static void lib_sync(void)
+{
+    must(copse_sync(fs), "sync");
+}
+
+static const struct world library = {
+    .root = lib_root,
+    .put = lib_put,
+    .make_dir = lib_make_dir,
+    .create = lib_create,
+    .create_open = lib_create_open,
+    .lookup = lib_lookup,
+    .stat = lib_stat,
+    .list = lib_list,
+    .unlink = lib_unlink,
+    .remove_dir = lib_remove_dir,
+    .read = lib_read,
+    .write = lib_write,
+    .sync = lib_sync,
+};
+
+int main(int argc, char **argv)
+{
+    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
+    struct copse_mkfs_options mkfs = COPSE_MKFS_OPTIONS_INIT;
+    int opt;
+
+    while ((opt = getopt(argc, argv, "c:")) != -1) {
+        if (opt != 'c')
+            return 2;
+        options.cache_bytes = strtoull(optarg, NULL, 10) << 20;
+    }
+    if (optind == argc) {
+        fprintf(stderr, "usage: bench_fs [-c CACHE_MIB] IMAGE [what ...]\n");
+        return 2;
+    }
+    const char *image = argv[optind];
+    unlink(image);
+    mkfs.byte_count = IMAGE_BYTES;
+    must(copse_mkfs(image, &mkfs), "mkfs");
+    must(copse_open(&image, 1, &options, &fs), "open");
+    bench_main(&library, argc - optind - 1, argv + optind + 1);
+    must(copse_close(fs), "close");
+    return 0;
+}

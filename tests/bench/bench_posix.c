@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Any mounted file system, through system calls: the kernel's btrfs, and copse through its mount.
+ *
+ *     bench_posix DIRECTORY [group|lookup|small|data|tree|growth ...]
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+static int top;
+
+static void must(int ret, const char *what)
+{
+    if (ret < 0)
+        bench_die(what, strerror(errno));
+}
+
+/* A descriptor as a handle; 0 may be one. */
+static handle *handle_of(int fd)
+{
+    return (handle *)(intptr_t)(fd + 1);
+}
+
+static int fd_of(handle *h)
+{
+    return (int)(intptr_t)h - 1;
+}
+
+static handle *posix_root(void)
+{
+    int fd = dup(top);
+
+    must(fd, "dup");
+    return handle_of(fd);
+}
+
+static void posix_put(handle *h)
+{
+    close(fd_of(h));
+}
+
+static handle *posix_make_dir(handle *dir, const char *name)
+{
+    must(mkdirat(fd_of(dir), name, 0755), "mkdir");
+    int fd = openat(fd_of(dir), name, O_RDONLY | O_DIRECTORY);
+    must(fd, "open");
+    return handle_of(fd);
+}
+
+static void posix_create(handle *dir, const char *name)
+{
+    must(mknodat(fd_of(dir), name, S_IFREG | 0644, 0), "mknod");
+}
+
+static handle *posix_create_open(handle *dir, const char *name)
+{
+    int fd = openat(fd_of(dir), name, O_RDWR | O_CREAT | O_EXCL, 0644);
+
+    must(fd, "create");
+    return handle_of(fd);
+}
+
+static void posix_lookup(handle *dir, const char *path)
+{
+    must(faccessat(fd_of(dir), path, F_OK, 0), "access");
+}
+
+static void posix_stat(handle *dir, const char *path)
+{
+    struct stat st;
+
+    must(fstatat(fd_of(dir), path, &st, AT_SYMLINK_NOFOLLOW), "stat");
+}
+
+static uint64_t posix_list(handle *dir)
+{
+    int fd = openat(fd_of(dir), ".", O_RDONLY | O_DIRECTORY);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    uint64_t count = 0;
+
+    must(stream ? 0 : -1, "opendir");
+    while (readdir(stream))
+        count++;
+    closedir(stream);
+    return count;
+}
+
+static void posix_unlink(handle *dir, const char *name)
+{
+    must(unlinkat(fd_of(dir), name, 0), "unlink");
+}
+
+static void posix_remove_dir(handle *dir, const char *name)
+{
+    must(unlinkat(fd_of(dir), name, AT_REMOVEDIR), "rmdir");
+}
+
+static void posix_read(handle *file, void *buf, size_t len, uint64_t offset)
+{
+    ssize_t got = pread(fd_of(file), buf, len, (off_t)offset);
+
+    must(got < 0 ? -1 : 0, "read");
+    if ((size_t)got != len)
+        bench_die("read", "the file is shorter than it was made");
+}
+
+static void posix_write(handle *file, const void *buf, size_t len, uint64_t offset)
+{
+    ssize_t put = pwrite(fd_of(file), buf, len, (off_t)offset);
+
+    must(put < 0 || (size_t)put != len ? -1 : 0, "write");
+}
+
+/* syncfs does not reach a FUSE file system; fsync of its root directory does. */
+static void posix_sync(void)
+{
+    must(syncfs(top), "syncfs");
+    must(fsync(top), "fsync");
+}
+
+static const struct world posix = {
+    .root = posix_root,
+    .put = posix_put,
+    .make_dir = posix_make_dir,
+    .create = posix_create,
+    .create_open = posix_create_open,
+    .lookup = posix_lookup,
+    .stat = posix_stat,
+    .list = posix_list,
+    .unlink = posix_unlink,
+    .remove_dir = posix_remove_dir,
+    .read = posix_read,
+    .write = posix_write,
+    .sync = posix_sync,
+};
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench_posix DIRECTORY [what ...]\n");
+        return 2;
+    }
+    top = open(argv[1], O_RDONLY | O_DIRECTORY);
+    must(top, argv[1]);
+    return bench_main(&posix, argc - 2, argv + 2);
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The operations that are timed. Each line printed is
+ *
+ *     name  µs of the clock for one  µs of this process's CPU for one  how many
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "bench.h"
+
+#define NAME_SIZE 64
+#define MIB (1024.0 * 1024.0)
+#define BLOCK 4096
+#define PIECE (128 * 1024)
+
+enum {
+    GROUP_FILES = 100000,
+    LOOKUP_FILES = 10000,
+    LOOKUPS = 1000000,
+    SMALL_FILES = 20000,
+    SMALL_BYTES = 1024,
+    DATA_MIB = 256,
+    RANDOM_READS = 500000,
+    TREE_DIRS = 500,
+    TREE_FILES = 40,
+    TREE_BYTES = 12 * 1024, /* about what a file of a source tree has */
+};
+
+static const struct world *world;
+
+void bench_die(const char *what, const char *why)
+{
+    fprintf(stderr, "bench: %s: %s\n", what, why);
+    exit(1);
+}
+
+/* ---- clocks ------------------------------------------------------------------------------------
+ */
+
+struct span {
+    double wall, cpu;
+};
+
+static struct span now(void)
+{
+    struct timespec wall;
+    struct rusage use;
+
+    clock_gettime(CLOCK_MONOTONIC, &wall);
+    getrusage(RUSAGE_SELF, &use);
+    return (struct span){
+        .wall = (double)wall.tv_sec * 1e6 + (double)wall.tv_nsec / 1e3,
+        .cpu = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1e6 +
+               (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec),
+    };
+}
+
+static struct span since(struct span start)
+{
+    struct span end = now();
+
+    return (struct span){.wall = end.wall - start.wall, .cpu = end.cpu - start.cpu};
+}
+
+static double report(const char *name, struct span start, double count)
+{
+    struct span took = since(start);
+
+    printf("%-24s %10.3f %10.3f %9.0f\n", name, took.wall / count, took.cpu / count, count);
+    fflush(stdout);
+    return took.wall;
+}
+
+/* ---- numbers in no order, the same ones each time ----------------------------------------------
+ */
+
+static uint64_t random_state;
+
+static void random_from(uint64_t seed)
+{
+    random_state = seed;
+}
+
+/* splitmix64 */
+static uint64_t random_next(void)
+{
+    uint64_t z = random_state += 0x9E3779B97F4A7C15ULL;
+
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31);
+}
+
+static void fill(uint8_t *buf, size_t len)
+{
+    for (size_t i = 0; i + 8 <= len; i += 8) {
+        uint64_t value = random_next();
+
+        memcpy(buf + i, &value, 8);
+    }
+}
+
+static void *new_buffer(size_t len)
+{
+    uint8_t *buf = malloc(len);
+
+    if (!buf)
+        bench_die("memory", "none left");
+    fill(buf, len);
+    return buf;
+}
+
+/* ---- names -------------------------------------------------------------------------------------
+ */
+
+static void file_name(char name[NAME_SIZE], uint64_t i)
+{
+    snprintf(name, NAME_SIZE, "file-%07llu", (unsigned long long)i);
+}
+
+static handle *new_dir(const char *name)
+{
+    handle *root = world->root();
+    handle *dir = world->make_dir(root, name);
+
+    world->put(root);
+    return dir;
+}
+
+static void remove_dir(const char *name, handle *dir)
+{
+    handle *root = world->root();
+
+    world->put(dir);
+    world->remove_dir(root, name);
+    world->put(root);
+}
+
+static void create_many(handle *dir, uint64_t count)
+{
+    char name[NAME_SIZE];
+
+    for (uint64_t i = 0; i < count; i++) {
+        file_name(name, i);
+        world->create(dir, name);
+    }
+}
+
+static void unlink_many(handle *dir, uint64_t count)
+{
+    char name[NAME_SIZE];
+
+    for (uint64_t i = 0; i < count; i++) {
+        file_name(name, i);
+        world->unlink(dir, name);
+    }
+}
+
+static void list_all(handle *dir, uint64_t count)
+{
+    if (world->list(dir) != count + 2)
+        bench_die("readdir", "not all names are there");
+}
+
+/* ---- names and attributes ----------------------------------------------------------------------
+ */
+
+static void bench_group(void)
+{
+    handle *dir = new_dir("group");
+    struct span start;
+
+    world->sync();
+    start = now();
+    create_many(dir, GROUP_FILES);
+    report("create", start, GROUP_FILES);
+    world->sync();
+    report("create+commit", start, GROUP_FILES);
+    start = now();
+    list_all(dir, GROUP_FILES);
+    report("readdir", start, GROUP_FILES);
+    start = now();
+    unlink_many(dir, GROUP_FILES);
+    report("unlink", start, GROUP_FILES);
+    world->sync();
+    report("unlink+commit", start, GROUP_FILES);
+    remove_dir("group", dir);
+}
+
+static void bench_lookup(void)
+{
+    handle *dir = new_dir("l"), *a, *b, *c, *root = world->root();
+    char name[NAME_SIZE], path[2 * NAME_SIZE];
+    struct span start;
+
+    a = world->make_dir(dir, "some");
+    b = world->make_dir(a, "directories");
+    c = world->make_dir(b, "deep");
+    create_many(c, LOOKUP_FILES);
+    world->sync();
+    for (int warm = 1; warm >= 0; warm--) {
+        random_from(1);
+        start = now();
+        for (uint64_t i = 0; i < LOOKUPS; i++) {
+            file_name(name, random_next() % LOOKUP_FILES);
+            world->lookup(c, name);
+        }
+    }
+    report("lookup", start, LOOKUPS);
+    start = now();
+    for (uint64_t i = 0; i < LOOKUPS; i++) {
+        file_name(name, random_next() % LOOKUP_FILES);
+        world->stat(c, name);
+    }
+    report("lookup+stat", start, LOOKUPS);
+    start = now();
+    for (uint64_t i = 0; i < LOOKUPS; i++) {
+        file_name(name, random_next() % LOOKUP_FILES);
+        snprintf(path, sizeof(path), "l/some/directories/deep/%s", name);
+        world->lookup(root, path);
+    }
+    report("walk of 5 names", start, LOOKUPS);
+    unlink_many(c, LOOKUP_FILES);
+    world->put(c);
+    world->remove_dir(b, "deep");
+    world->put(b);
+    world->remove_dir(a, "directories");
+    world->put(a);
+    world->remove_dir(dir, "some");
+    remove_dir("l", dir);
+    world->put(root);
+}
+
+/* ---- data --------------------------------------------------------------------------------------
+ */
+
+static void bench_small(void)
+{
+    handle *dir = new_dir("small");
+    uint8_t *buf = new_buffer(SMALL_BYTES);
+    struct span start;
+    char name[NAME_SIZE];
+
+    world->sync();
+    start = now();
+    for (uint64_t i = 0; i < SMALL_FILES; i++) {
+        file_name(name, i);
+        handle *file = world->create_open(dir, name);
+        world->write(file, buf, SMALL_BYTES, 0);
+        world->put(file);
+    }
+    report("create 1 KiB", start, SMALL_FILES);
+    world->sync();
+    report("create 1 KiB+commit", start, SMALL_FILES);
+    unlink_many(dir, SMALL_FILES);
+    world->sync();
+    remove_dir("small", dir);
+    free(buf);
+}
+
+static void read_through(handle *file, uint8_t *buf)
+{
+    for (uint64_t at = 0; at < (uint64_t)(DATA_MIB * MIB); at += PIECE)
+        world->read(file, buf, PIECE, at);
+}
+
+static void bench_data(void)
+{
+    handle *dir = new_dir("data");
+    handle *file = world->create_open(dir, "file");
+    uint8_t *buf = new_buffer(PIECE);
+    struct span start;
+
+    world->sync();
+    start = now();
+    for (uint64_t at = 0; at < (uint64_t)(DATA_MIB * MIB); at += PIECE)
+        world->write(file, buf, PIECE, at);
+    report("write MiB", start, DATA_MIB);
+    world->sync();
+    report("write MiB+sync", start, DATA_MIB);
+    read_through(file, buf);
+    start = now();
+    read_through(file, buf);
+    report("read MiB", start, DATA_MIB);
+    random_from(2);
+    start = now();
+    for (uint64_t i = 0; i < RANDOM_READS; i++)
+        world->read(file, buf, BLOCK, random_next() % (uint64_t)(DATA_MIB * MIB / BLOCK) * BLOCK);
+    report("read 4 KiB at random", start, RANDOM_READS);
+    world->put(file);
+    world->unlink(dir, "file");
+    world->sync();
+    remove_dir("data", dir);
+    free(buf);
+}
+
+/* As tar does: directory after directory, each file written at once. */
+static void bench_tree(void)
+{
+    handle *top = new_dir("tree");
+    uint8_t *buf = new_buffer(4 * TREE_BYTES);
+    char name[NAME_SIZE];
+    struct span start;
+
+    world->sync();
+    random_from(3);
+    start = now();
+    for (uint64_t d = 0; d < TREE_DIRS; d++) {
+        snprintf(name, sizeof(name), "dir-%03llu", (unsigned long long)d);
+        handle *dir = world->make_dir(top, name);
+        for (uint64_t i = 0; i < TREE_FILES; i++) {
+            file_name(name, i);
+            handle *file = world->create_open(dir, name);
+            world->write(file, buf, 1 + random_next() % (2 * TREE_BYTES), 0);
+            world->put(file);
+        }
+        world->put(dir);
+    }
+    world->sync();
+    report("unpack", start, TREE_DIRS * TREE_FILES);
+    world->put(top);
+    free(buf);
+}
+
+/* ---- growth ------------------------------------------------------------------------------------
+ */
+
+enum { CREATE, LIST, REMOVE, PARTS };
+
+static void grow_to(uint64_t count, double took[PARTS])
+{
+    handle *dir = new_dir("grow");
+    char label[NAME_SIZE];
+    struct span start;
+
+    world->sync();
+    start = now();
+    create_many(dir, count);
+    world->sync();
+    snprintf(label, sizeof(label), "create of %llu", (unsigned long long)count);
+    took[CREATE] = report(label, start, (double)count);
+    start = now();
+    list_all(dir, count);
+    snprintf(label, sizeof(label), "list of %llu", (unsigned long long)count);
+    took[LIST] = report(label, start, (double)count);
+    start = now();
+    unlink_many(dir, count);
+    world->sync();
+    snprintf(label, sizeof(label), "remove of %llu", (unsigned long long)count);
+    took[REMOVE] = report(label, start, (double)count);
+    remove_dir("grow", dir);
+    world->sync();
+}
+
+/* 1.0: what took a microsecond each for `few` takes log(many) / log(few) for `many`. */
+static double growth(double took_few, double few, double took_many, double many)
+{
+    return took_many / took_few / (many * log(many) / (few * log(few)));
+}
+
+static void bench_growth(void)
+{
+    static const char *const parts[PARTS] = {"create", "list", "remove"};
+    static const uint64_t counts[] = {10000, 100000, 1000000};
+    double took[3][PARTS];
+
+    for (int i = 0; i < 3; i++)
+        grow_to(counts[i], took[i]);
+    for (int part = 0; part < PARTS; part++)
+        for (int i = 1; i < 3; i++)
+            printf("growth of %s to %llu, in n log n: %.2f\n", parts[part],
+                   (unsigned long long)counts[i],
+                   growth(took[0][part], (double)counts[0], took[i][part], (double)counts[i]));
+}
+
+/* ---- which -------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+    int asked_only;
+} benches[] = {
+    {"group", bench_group, 0}, {"lookup", bench_lookup, 0}, {"small", bench_small, 0},
+    {"data", bench_data, 0},   {"tree", bench_tree, 0},     {"growth", bench_growth, 1},
+};
+
+int bench_main(const struct world *the_world, int argc, char **argv)
+{
+    size_t count = sizeof(benches) / sizeof(benches[0]);
+    int ran = 0;
+
+    world = the_world;
+    for (size_t i = 0; i < count; i++) {
+        int wanted = argc == 0 && !benches[i].asked_only;
+
+        for (int a = 0; a < argc; a++)
+            wanted |= strcmp(argv[a], benches[i].name) == 0;
+        if (wanted)
+            benches[i].run();
+        ran += wanted;
+    }
+    if (ran == 0)
+        bench_die(argc ? argv[0] : "nothing", "no such benchmark");
+    return 0;
+}
