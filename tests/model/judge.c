@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/model/judge.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/bits.h"
+#include "base/cleanup.h"
+
+/* A newer one than the distribution's may be named. */
+static const char *program(void)
+{
+    const char *given = getenv("BTRFS");
+
+    return given ? given : "btrfs";
+}
+
+bool judge_exists(void)
+{
+    char command[512];
+
+    snprintf(command, sizeof(command), "%s --version >/dev/null 2>&1", program());
+    return system(command) == 0;
+}
+
+/* Sparse where the device is zero. */
+static int dump(struct dev *dev, int fd)
+{
+    static uint8_t piece[MIB], zeroes[MIB];
+
+    if (ftruncate(fd, (off_t)dev->size) < 0)
+        return -1;
+    for (uint64_t at = 0; at < dev->size; at += sizeof(piece)) {
+        size_t n = MIN(sizeof(piece), dev->size - at);
+
+        if (dev_read(dev, at, piece, n) < 0)
+            return -1;
+        if (memcmp(piece, zeroes, n) != 0 && pwrite(fd, piece, n, (off_t)at) != (ssize_t)n)
+            return -1;
+    }
+    return 0;
+}
+
+/* Everything that it says, when it is not satisfied. */
+static int check(struct world *world, const char *path)
+{
+    char command[1024], line[512], text[3000] = "";
+    bool clean = false, complained = false;
+
+    snprintf(command, sizeof(command), "%s check --check-data-csum %s 2>&1", program(), path);
+    FILE *out = popen(command, "r");
+    if (!out)
+        return wrong(world, "btrfs check cannot be run");
+    while (fgets(line, sizeof(line), out)) {
+        clean |= strstr(line, "no error found") != NULL;
+        complained |= strstr(line, "ERROR") || strstr(line, "WARNING") ||
+                      strstr(line, "mismatch") || strstr(line, "not match");
+        if (strlen(text) + strlen(line) < sizeof(text) && line[0] != '[')
+            strcat(text, line);
+    }
+    if (pclose(out) != 0 || !clean || complained)
+        return wrong(world, "btrfs check: %s", text);
+    return 0;
+}
+
+int judge_device(struct world *world, struct dev *dev)
+{
+    const char *dir = getenv("TMPDIR");
+    char path[256];
+
+    /* Version 6.2 does not know the block-group tree. */
+    if (!getenv("BTRFS") && !(world->config.mkfs.features_off & MKFS_BLOCK_GROUP_TREE))
+        return 0;
+    snprintf(path, sizeof(path), "%s/copse-model-XXXXXX", dir ? dir : "/tmp");
+    AUTO_CLOSE int fd = mkstemp(path);
+    if (fd < 0)
+        return wrong(world, "no file for btrfs check");
+    int ret = dump(dev, fd) < 0 ? wrong(world, "the image cannot be written") : check(world, path);
+    if (ret == 0 || !getenv("MODEL_KEEP"))
+        unlink(path);
+    return ret;
+}
+
+int judge_disk(struct world *world)
+{
+    return judge_device(world, world->disk);
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* btrfs check as a judge of what a run left behind. */
+#ifndef COPSE_TESTS_MODEL_JUDGE_H
+#define COPSE_TESTS_MODEL_JUDGE_H
+
+#include "tests/model/world.h"
+
+/* Whether there is a btrfs here. */
+bool judge_exists(void);
+/* 0, or -1 after wrong(). What this btrfs cannot know is not judged. */
+int judge_disk(struct world *world) MUST_USE;
+int judge_device(struct world *world, struct dev *dev) MUST_USE;
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of operations, and what they share. */
+#include "tests/model/ops.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+
+/* ---- choosing
+ * -------------------------------------------------------------------------------------- */
+
+uint64_t pick(struct step *step, uint64_t bound)
+{
+    return rng_below(&step->rng, bound);
+}
+
+static struct mnode *pick_where(struct step *step, bool (*fits)(const struct mnode *node))
+{
+    const struct model *model = &step->world->now;
+    size_t count = 0;
+
+    for (size_t i = 0; i < model->count; i++)
+        count += fits(model->nodes[i]);
+    if (count == 0)
+        return NULL;
+    count = pick(step, count);
+    for (size_t i = 0;; i++)
+        if (fits(model->nodes[i]) && count-- == 0)
+            return model->nodes[i];
+}
+
+static bool is_named_dir(const struct mnode *node)
+{
+    return S_ISDIR(node->mode) && node->nlink > 0;
+}
+
+static bool is_file(const struct mnode *node)
+{
+    return S_ISREG(node->mode);
+}
+
+static bool is_anything(const struct mnode *node)
+{
+    return node->nlink > 0 || node->held;
+}
+
+struct mnode *pick_dir(struct step *step)
+{
+    return chance(step, 2) ? model_root(&step->world->now) : pick_where(step, is_named_dir);
+}
+
+struct mnode *pick_file(struct step *step)
+{
+    return pick_where(step, is_file);
+}
+
+struct mnode *pick_node(struct step *step)
+{
+    return pick_where(step, is_anything);
+}
+
+/* Two pairs of names whose hashes are equal, so that they share an item. */
+static const char *const colliding[] = {"collide-AAAAAAAA", "collide-AAAAAAAA"};
+
+void pick_name(struct step *step, const struct mnode *dir, char name[MODEL_NAME_MAX + 1])
+{
+    uint64_t kind = pick(step, 32);
+
+    if (kind < 8 && dir->name_count > 0) {
+        memcpy(name, dir->names[pick(step, dir->name_count)].name, MODEL_NAME_MAX + 1);
+    } else if (kind == 8) {
+        memset(name, 'x', MODEL_NAME_MAX);
+        name[MODEL_NAME_MAX - 1] = (char)('0' + pick(step, 8));
+        name[MODEL_NAME_MAX] = '\0';
+    } else if (kind == 9) {
+        snprintf(name, MODEL_NAME_MAX, "\xff\xfe\n%llu", (unsigned long long)pick(step, 4));
+    } else if (kind == 10) {
+        snprintf(name, MODEL_NAME_MAX, "%s", colliding[pick(step, ARRAY_LEN(colliding))]);
+    } else {
+        snprintf(name, MODEL_NAME_MAX, "%c", (char)('a' + pick(step, 16)));
+    }
+}
+
+struct mname *pick_entry(struct step *step, bool files, struct mnode **dir)
+{
+    for (unsigned tries = 0; tries < 8; tries++) {
+        *dir = pick_dir(step);
+        if ((*dir)->name_count == 0)
+            continue;
+        struct mname *name = &(*dir)->names[pick(step, (*dir)->name_count)];
+        if (!files || !S_ISDIR(name->node->mode))
+            return name;
+    }
+    return NULL;
+}
+
+int answered(struct step *step, const char *what, int ret, int expected)
+{
+    struct world *world = step->world;
+
+    told(world, "%s = %d%s%s\n", what, ret, ret < 0 ? ": " : "", ret < 0 ? fail_message() : "");
+    if (ret == expected)
+        return ret == 0;
+    if (ret == -ENOSPC && world->config.tight)
+        return 0;
+    return wrong(world, "%s: answered %d (%s), should be %d", what, ret,
+                 ret < 0 ? fail_message() : "", expected);
+}
+
+/* ---- the whole
+ * -------------------------------------------------------------------------------------- */
+
+static int op_sync(struct step *step)
+{
+    told(step->world, "sync\n");
+    return world_sync(step->world);
+}
+
+/* A whole commit, but of the other files only what has been written back anyway. */
+static int op_fsync(struct step *step)
+{
+    struct mnode *node = pick_node(step);
+    struct inode *inode;
+
+    told(step->world, "fsync %s\n", model_path(&step->world->now, node));
+    if (world_inode(step->world, node, &inode) < 0)
+        return -1;
+    int ret = mount_fsync(step->world->m, inode, chance(step, 2));
+    mount_put(step->world->m, inode);
+    if (ret < 0)
+        return failed_node(step->world, node, "fsync", ret);
+    node->uncertain = false;
+    world_set_durable(step->world);
+    return 0;
+}
+
+static int op_background(struct step *step)
+{
+    bool idle;
+
+    told(step->world, "background step\n");
+    int ret = mount_background_step(step->world->m, &idle);
+    return ret < 0 ? wrong(step->world, "background step: %d: %s", ret, fail_message()) : 0;
+}
+
+static int op_reopen(struct step *step)
+{
+    told(step->world, "reopen\n");
+    return world_reopen(step->world);
+}
+
+static int op_crash(struct step *step)
+{
+    told(step->world, "crash\n");
+    return world_crash(step->world);
+}
+
+static const struct {
+    op_fn *fn;
+    unsigned weight;
+} table[] = {
+    {op_create, 60},   {op_mkdir, 20},        {op_mknod, 5},       {op_symlink, 10},
+    {op_tmpfile, 8},   {op_link, 25},         {op_unlink, 40},     {op_rmdir, 8},
+    {op_rename, 50},   {op_burst, 6},         {op_purge, 4},       {op_hold, 15},
+    {op_release, 10},  {op_write, 110},       {op_append, 40},     {op_write_big, 8},
+    {op_truncate, 40}, {op_fallocate, 60},    {op_clone, 50},      {op_read, 30},
+    {op_seek, 20},     {op_extents, 10},      {op_writeback, 30},  {op_chmod, 10},
+    {op_chown, 10},    {op_times, 5},         {op_xattr_set, 30},  {op_xattr_remove, 15},
+    {op_flags, 8},     {op_compression, 20},  {op_readdir, 10},    {op_sync, 30},
+    {op_fsync, 20},    {op_background, 10},   {op_reopen, 8},      {op_crash, 8},
+};
+
+int op_run(struct world *world, uint64_t op_seed)
+{
+    struct step step = {.world = world};
+    unsigned total = 0;
+
+    rng_seed(&step.rng, op_seed);
+    for (size_t i = 0; i < world->now.count; i++)
+        world->now.nodes[i]->has_stat = false;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        total += table[i].weight;
+    uint64_t at = pick(&step, total);
+    for (size_t i = 0;; i++) {
+        if (at < table[i].weight)
+            return table[i].fn(&step) < 0 ? -1 : 0;
+        at -= table[i].weight;
+    }
+}
