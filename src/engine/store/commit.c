@@ -114,6 +114,16 @@ static int fill_super(struct store *store, struct super *super)
     return 0;
 }
 
+/* The superblock's generation is the root tree's, also when nothing in it has changed. */
+static int renew_root_tree(struct engine *e)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    struct key first = KEY_FIRST;
+    int ret = tree_search_cow(&e->root_tree, &first, 0, &path);
+
+    return ret < 0 ? ret : 0;
+}
+
 static int write_transaction(struct store *store)
 {
     struct engine *e = &store->engine;
@@ -125,6 +135,7 @@ static int write_transaction(struct store *store)
         TRY(hooks->before_commit(store->priv->hooks_arg));
     TRY(extents_run(store->extents, 0));
     TRY(space_remove_empty(store->space));
+    TRY(renew_root_tree(e));
     TRY(settle(store));
 
     super = *vol_super(e->vol);
