@@ -103,8 +103,6 @@ const struct command commands[] = {
        "-t  a name or a number   -b  a block by its logical address"),
     IN("inspect", "rootid", rootid, "P", "print the subvolume id of a file", NULL),
     IN("inspect", "inode-resolve", inode_resolve, "INO P", "print the paths of an inode", NULL),
-    IN("inspect", "logical-resolve", logical_resolve, "[-P] LOGICAL P",
-       "print who refers to an address", "-P  inodes instead of paths"),
 
     ALIAS("filesystem", "df", df, "[UNITS] T", "print space by kind"),
     IN("filesystem", "usage", usage, "[UNITS] T", "print space in detail", UNITS),

@@ -53,7 +53,7 @@ static int copy_ranges(struct copy *copy, struct file *src, struct file *dst, ui
                        enum copy_side *side)
 {
     uint64_t from = 0, to;
-    int err;
+    int err = 0;
 
     *side = SIDE_SOURCE;
     while (!cli_interrupted() && next_data(src, &from, &to, size, &err)) {

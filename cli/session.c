@@ -22,16 +22,6 @@ static char *identity_of(const struct target *target)
     return all;
 }
 
-static void warn_of_log(struct cli *cli, struct session *session)
-{
-    struct copse_fs_info info;
-
-    if (!session->writable && copse_fs_info(session->tree.fs, &info) == 0 && info.log_pending)
-        cli_warn(cli, session->name,
-                 "a log is pending: changes made durable by fsync alone are "
-                 "not shown");
-}
-
 /* Complains when a writable open turned out read-only. */
 static int check_writable(struct cli *cli, struct session *session)
 {
@@ -52,7 +42,6 @@ static int open_new(struct cli *cli, const struct target *target, enum want want
     session->identity = identity_of(target);
     session->writable = want == WANT_CHANGE;
     options.readonly = !session->writable;
-    options.subvolid = 5;
     session->options = options;
     session->tree.ops = &library_tree_ops;
     ret = copse_open((const char *const *)target->devices, target->count, &options,
@@ -67,7 +56,6 @@ static int open_new(struct cli *cli, const struct target *target, enum want want
     }
     session->next = cli->sessions;
     cli->sessions = session;
-    warn_of_log(cli, session);
     *out = session;
     return check_writable(cli, session);
 }

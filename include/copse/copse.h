@@ -311,13 +311,10 @@ struct copse_dump_tree_options {
 int copse_dump_tree(const char *const *devices, unsigned count,
                     const struct copse_dump_tree_options *options,
                     const struct copse_text_sink *sink);
-/** Paths of an inode in the subvolume of node. */
+/** Paths of an inode in the subvolume of node, from its root, without leading '/'; until fn returns
+ *  non-zero. -ENOENT: no such inode, or it has no name. */
 int copse_inode_paths(copse_node *node, uint64_t ino, int (*fn)(void *arg, const char *path),
                       void *arg);
-/** Files that refer to a logical address. */
-int copse_logical_paths(copse_fs *fs, uint64_t logical,
-                        int (*fn)(void *arg, uint64_t root, uint64_t ino, uint64_t offset),
-                        void *arg);
 
 /* ---- making file systems
  * -------------------------------------------------------------------------------------------- */

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* property get and set, and sync. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "label.h"
+#include "session.h"
+#include "text.h"
+
+#define COMPRESSION_XATTR "btrfs.compression"
+#define FLAG_READONLY 1
+
+/* A property of a place: how to read it. NULL in *value: it has none. */
+struct property {
+    const char *name;
+    int (*get)(struct cli *cli, const struct place *place, struct file *file, char **value);
+    int (*set)(struct cli *cli, const struct place *place, struct file *file, const char *value);
+};
+
+static struct session *session_of(struct cli *cli, const struct place *place)
+{
+    struct session *session = cli->sessions;
+
+    while (session && &session->tree != place->tree)
+        session = session->next;
+    return session;
+}
+
+static int get_ro(struct cli *cli, const struct place *place, struct file *file, char **value)
+{
+    struct copse_subvol subvol;
+    int ret;
+
+    *value = NULL;
+    if (!file->node || !copse_is_subvol(file->node))
+        return 0;
+    ret = copse_subvol_of(file->node, &subvol);
+    cli_failed_in_library(true);
+    if (ret < 0)
+        return cli_fail(cli, place->shown, ret);
+    *value = need_string(strdup(subvol.flags & FLAG_READONLY ? "true" : "false"));
+    return 0;
+}
+
+static int get_label(struct cli *cli, const struct place *place, struct file *file, char **value)
+{
+    struct session *session = session_of(cli, place);
+    char label[256];
+    int result;
+
+    *value = NULL;
+    if (!file->node || strcmp(place->path, "/") != 0 || !session)
+        return 0;
+    result = label_get(cli, session, label);
+    if (result == 0)
+        *value = need_string(strdup(label));
+    return result;
+}
+
+static int set_label(struct cli *cli, const struct place *place, struct file *file,
+                     const char *value)
+{
+    struct session *session = session_of(cli, place);
+
+    (void)file;
+    if (strcmp(place->path, "/") != 0 || !session)
+        return cli_usage(cli, "%s: the label belongs to the root, T:/", place->shown);
+    return label_set(cli, session, value);
+}
+
+static int get_compression(struct cli *cli, const struct place *place, struct file *file,
+                           char **value)
+{
+    void *bytes;
+    size_t len;
+    int ret = file_xattr_get(file, COMPRESSION_XATTR, &bytes, &len);
+
+    *value = NULL;
+    if (ret == -ENODATA || ret == -EOPNOTSUPP)
+        return 0;
+    if (ret < 0)
+        return cli_fail(cli, place->shown, ret);
+    *value = need_string(strndup(bytes, len));
+    free(bytes);
+    return 0;
+}
+
+static int set_compression(struct cli *cli, const struct place *place, struct file *file,
+                           const char *value)
+{
+    bool none = *value == '\0';
+    int ret = none ? file_xattr_remove(file, COMPRESSION_XATTR)
+                   : file_xattr_set(file, COMPRESSION_XATTR, value, strlen(value));
+
+    if (none && ret == -ENODATA)
+        return 0;
+    return ret < 0 ? cli_fail(cli, place->shown, ret) : 0;
+}
+
+static const struct property properties[] = {
+    {"ro", get_ro, NULL},
+    {"label", get_label, set_label},
+    {"compression", get_compression, set_compression},
+};
+
+#define PROPERTIES (sizeof(properties) / sizeof(*properties))
+
+static const struct property *find_property(struct cli *cli, const char *name)
+{
+    for (size_t i = 0; i < PROPERTIES; i++) {
+        if (strcmp(properties[i].name, name) == 0)
+            return &properties[i];
+    }
+    cli_usage(cli, "%s: unknown property", name);
+    return NULL;
+}
+
+static int print_properties(struct cli *cli, const struct place *place, struct file *file,
+                            const struct property *only)
+{
+    struct json_object *list = cli->json ? json_object_new_object() : NULL;
+    int result = 0;
+
+    for (size_t i = 0; i < PROPERTIES && result == 0; i++) {
+        char *value = NULL;
+        if (only && only != &properties[i])
+            continue;
+        result = properties[i].get(cli, place, file, &value);
+        if (value && list)
+            json_object_object_add(list, properties[i].name, json_bytes(value, strlen(value)));
+        else if (value)
+            printf("%s=%s\n", properties[i].name, value);
+        free(value);
+    }
+    if (list)
+        json_print("property-get", list);
+    return result;
+}
+
+/* -t TYPE is accepted and needs no answer: what a place is decides what it has. */
+static int take_type(struct cli *cli, int argc, char **argv)
+{
+    bool started = false;
+    int option;
+
+    while ((option = cli_option(cli, argc, argv, "t:f", NULL, &started)) >= 0) {
+        if (option == '?')
+            return EXIT_USAGE;
+    }
+    return 0;
+}
+
+int cmd_property_get(struct cli *cli, int argc, char **argv)
+{
+    const struct property *only = NULL;
+    struct place place;
+    struct file file;
+    int result;
+
+    if (take_type(cli, argc, argv) != 0 || cli_count(cli, argc, 1, 2) != 0)
+        return EXIT_USAGE;
+    if (argc - optind == 2 && !(only = find_property(cli, argv[optind + 1])))
+        return EXIT_USAGE;
+    result = place_open(cli, argv[optind], WANT_LOOK, true, &place, &file);
+    if (result != 0)
+        return result;
+    result = print_properties(cli, &place, &file, only);
+    file_close(&file);
+    place_free(&place);
+    return result;
+}
+
+int cmd_property_set(struct cli *cli, int argc, char **argv)
+{
+    const struct property *property;
+    struct place place;
+    struct file file;
+    int result;
+
+    if (take_type(cli, argc, argv) != 0 || cli_count(cli, argc, 3, 3) != 0)
+        return EXIT_USAGE;
+    property = find_property(cli, argv[optind + 1]);
+    if (!property)
+        return EXIT_USAGE;
+    if (!property->set)
+        return cli_usage(cli, "%s: cannot be set yet", property->name);
+    const char *value = argv[optind + 2];
+    result = place_open(cli, argv[optind], WANT_CHANGE, true, &place, &file);
+    if (result != 0)
+        return result;
+    result = property->set(cli, &place, &file, value);
+    file_close(&file);
+    place_free(&place);
+    return result;
+}
+
+int cmd_sync(struct cli *cli, int argc, char **argv)
+{
+    bool started = false;
+    struct place place;
+    int result, ret;
+
+    if (cli_option(cli, argc, argv, "", NULL, &started) >= 0 ||
+        cli_count(cli, argc, cli->shell ? 0 : 1, 1) != 0)
+        return EXIT_USAGE;
+    const char *arg = optind < argc ? argv[optind] : "/";
+    /* A whole target will do: nothing in it is looked at. */
+    char *whole = !cli->shell && !target_has_path(arg) && !in_copse_mount(arg)
+                      ? format_text("%s:/", arg)
+                      : NULL;
+    result = place_find(cli, whole ? whole : arg, WANT_CHANGE, false, &place);
+    free(whole);
+    if (result != 0)
+        return result;
+    ret = tree_sync(place.tree, place.path);
+    place_free(&place);
+    return ret < 0 ? cli_fail(cli, arg, ret) : 0;
+}
