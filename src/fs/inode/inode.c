@@ -21,6 +21,7 @@ int inode_write_item(struct inode *inode)
         return fail(-EUCLEAN, "tree %llu: the item of inode %llu is gone",
                     (unsigned long long)inode->tree->root.id, (unsigned long long)inode->ino);
     pthread_mutex_lock(&inode->item_lock);
+    inode->item.transid = inode->fs->store->engine.txn.transid;
     item = inode->item;
     if (S_ISREG(item.mode))
         item.size = inode->disk_size;
@@ -38,7 +39,6 @@ void inode_touch(struct inode *inode, bool mtime)
     if (mtime)
         inode->item.mtime = now;
     inode->item.sequence++;
-    inode->item.transid = inode->fs->store->engine.txn.transid;
     pthread_mutex_unlock(&inode->item_lock);
     inode_mark_dirty(inode);
 }

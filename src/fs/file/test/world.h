@@ -110,13 +110,19 @@ static inline void world_reopen(struct world *world)
     world_find_files(world);
 }
 
-static inline void world_new(struct world *world, uint64_t size, const struct mkfs_options *options)
+static inline void world_new_in(struct world *world, struct env *env, uint64_t size,
+                                const struct mkfs_options *options)
 {
-    *world = (struct world){.env = env_seeded_new(1), .disk = dev_mem_new(size)};
+    *world = (struct world){.env = env, .disk = dev_mem_new(size)};
     ok(mkfs_run(world->env, world->disk, options, NULL));
     world_open(world);
     for (unsigned i = 0; i < WORLD_FILES; i++)
         world_make_file(world, i, 0);
+}
+
+static inline void world_new(struct world *world, uint64_t size, const struct mkfs_options *options)
+{
+    world_new_in(world, env_seeded_new(1), size, options);
 }
 
 /* Where COPSE_DUMP names a file the image is left there, for other judges. */
@@ -143,7 +149,8 @@ static inline void world_free(struct world *world)
     world_close(world);
     world_dump(world);
     dev_close(world->disk);
-    env_seeded_free(world->env);
+    if (world->env != env_real())
+        env_seeded_free(world->env);
 }
 
 /* Promise 2: with nothing dirty and everything committed, nothing is promised to anybody. */
