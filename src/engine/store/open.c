@@ -71,7 +71,8 @@ static int load_system_tree(struct store *store, uint64_t id, bool required, str
         return 0;
     }
     if (ret < 0)
-        return fail_context(ret, "opening tree %llu", (unsigned long long)id);
+        return fail_context(ret == -ENOENT ? -EUCLEAN : ret, "opening tree %llu",
+                            (unsigned long long)id);
     engine_root_set(&store->engine, out, id, tree->root.bytenr, tree->root.generation,
                     tree->root.level);
     return 0;

@@ -60,6 +60,12 @@ static int get_stub(struct mount *m, struct inode *dir, uint64_t subvol, struct 
     return 0;
 }
 
+/* What something on the device refers to and is missing is damage, no answer to a question. */
+static int must_be_there(int ret)
+{
+    return ret == -ENOENT ? -EUCLEAN : ret;
+}
+
 int entry_inode(struct mount *m, struct inode *dir, const void *name, uint16_t len,
                 const struct dir_entry *entry, struct inode **out)
 {
@@ -76,8 +82,8 @@ int entry_inode(struct mount *m, struct inode *dir, const void *name, uint16_t l
     TRY(subvol_is_here(m, dir, name, len, entry->location.objectid, &here));
     if (!here)
         return get_stub(m, dir, entry->location.objectid, out);
-    TRY(roots_get(m->fs.store->roots, entry->location.objectid, &tree));
-    return inode_get_locked(&m->fs, tree, INO_SUBVOL_ROOT, out);
+    TRY(must_be_there(roots_get(m->fs.store->roots, entry->location.objectid, &tree)));
+    return must_be_there(inode_get_locked(&m->fs, tree, INO_SUBVOL_ROOT, out));
 }
 
 /* The directory above; above the root of the mount is the root. */
@@ -105,11 +111,11 @@ static int lookup_parent(struct mount *m, struct inode *dir, struct inode **out)
         }
         if (ret < 0)
             return ret;
-        TRY(roots_get(m->fs.store->roots, tree_id, &tree));
+        TRY(must_be_there(roots_get(m->fs.store->roots, tree_id, &tree)));
     } else {
-        TRY(dir_parent(dir, &parent));
+        TRY(must_be_there(dir_parent(dir, &parent)));
     }
-    return inode_get_locked(&m->fs, tree, parent, out);
+    return must_be_there(inode_get_locked(&m->fs, tree, parent, out));
 }
 
 static int lookup_locked(struct mount *m, struct inode *dir, const char *name, size_t len,

@@ -128,7 +128,8 @@ static int open_subvol_root(struct mount *m, uint64_t id, struct inode **out)
     int ret = roots_get(m->fs.store->roots, id, &tree);
     if (ret < 0)
         return fail_context(ret, "subvolume %llu", (unsigned long long)id);
-    return inode_get(&m->fs, tree, INO_SUBVOL_ROOT, out);
+    ret = inode_get(&m->fs, tree, INO_SUBVOL_ROOT, out);
+    return ret == -ENOENT ? -EUCLEAN : ret;
 }
 
 /* Walks a path from the top level; every step must be a directory, the last a subvolume. */
@@ -173,6 +174,9 @@ static int open_root(struct mount *m, const struct copse_open_options *options)
         store_read_unlock(m->fs.store);
         if (ret < 0)
             return ret;
+        /* Nobody asked for it by its number: that it is missing is damage. */
+        ret = open_subvol_root(m, id, &m->root);
+        return ret == -ENOENT ? -EUCLEAN : ret;
     }
     return open_subvol_root(m, id, &m->root);
 }

@@ -142,16 +142,19 @@ static int prepend_dirs(struct fs *fs, uint64_t tree_id, uint64_t dirid, char **
 int subvol_path(struct fs *fs, uint64_t id, char **out)
 {
     AUTO_FREE char *path = NULL;
-    uint64_t current = id;
+    uint64_t current = id, seen = id;
 
     for (unsigned depth = 0; current != TREE_FS; depth++) {
         char name[NAME_MAX_BYTES + 1];
         uint64_t parent, dirid, index;
         uint16_t len;
 
-        if (depth > NESTING_MAX)
+        /* On a loop one comes back to where one stood after some power of two of steps. */
+        if (depth > NESTING_MAX || (depth > 0 && current == seen))
             return fail(-EUCLEAN, "the parents of subvolume %llu form a loop",
                         (unsigned long long)id);
+        if (is_pow2(depth))
+            seen = current;
         TRY(root_ref_find(&fs->store->engine, current, &parent, &dirid, &index, name, &len));
         TRY(prepend(&path, name, len));
         TRY(prepend_dirs(fs, parent, dirid, &path));
