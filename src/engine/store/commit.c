@@ -150,7 +150,7 @@ static int start_next(struct store *store)
     struct engine *e = &store->engine;
 
     e->durable_gen = e->txn.transid;
-    e->txn.transid++;
+    __atomic_store_n(&e->txn.transid, e->txn.transid + 1, __ATOMIC_RELAXED);
     forest_set_generation(e->forest, e->txn.transid);
     store->priv->changed = false;
     store->priv->commits++;

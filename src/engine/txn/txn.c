@@ -52,7 +52,7 @@ void engine_root_set(struct engine *engine, struct root *root, uint64_t id, uint
 int txn_abort(struct engine *engine, int err)
 {
     if (engine->txn.error == 0) {
-        engine->txn.error = err;
+        __atomic_store_n(&engine->txn.error, err, __ATOMIC_RELAXED);
         env_note(engine->env, NOTE_ERROR, "%s: read-only from now on: %s", vol_label(engine->vol),
                  fail_message());
     }
@@ -61,9 +61,10 @@ int txn_abort(struct engine *engine, int err)
 
 int txn_writable(const struct engine *engine)
 {
-    if (engine->txn.error != 0)
+    /* Promises are asked for without the metadata lock. */
+    if (__atomic_load_n(&engine->txn.error, __ATOMIC_RELAXED) != 0)
         return fail(-EROFS, "%s: an earlier failure made it read-only", vol_label(engine->vol));
-    if (engine->txn.transid == 0)
+    if (__atomic_load_n(&engine->txn.transid, __ATOMIC_RELAXED) == 0)
         return fail(-EROFS, "%s: opened read-only", vol_label(engine->vol));
     return 0;
 }
