@@ -12,10 +12,13 @@
 struct reserve {
     pthread_mutex_t lock;
     uint64_t txn_units;      /* changes begun in the running transaction */
+    uint64_t running_units;  /* of the change that has the metadata lock now */
     uint64_t future_units;   /* changes promised for dirty data */
-    uint64_t held;           /* bytes promised to engine/space now */
-    uint64_t taken_at_start; /* metadata bytes not free when the transaction began */
-    uint64_t nodes_at_start; /* metadata bytes of nodes then: each is copied at most once */
+    uint64_t pending_heads;  /* delayed references when the last change ended */
+    uint64_t nodes_at_start; /* bytes of nodes when the transaction began */
+    uint64_t copied;         /* bytes of nodes copied, when last looked at */
+    uint64_t copied_at_start;
+    uint64_t held; /* bytes promised to engine/space now */
 };
 
 struct store_private {

@@ -2,14 +2,15 @@
 /*
  * How much metadata to promise.
  *
- * Within one transaction a node is copied at most once, so n changes allocate no more than
+ * Within one transaction a node is copied at most once, so whatever happens copies no more than
  *
- *     min(n * PATH_NODES nodes, all nodes that exist) + what n new items add
+ *     min(changes * PATH_NODES nodes, all nodes that existed when it began)
  *
- * where the second term is bounded by ITEM_GROWTH bytes an item (a leaf that splits leaves two
- * halves, so an item costs at most twice its size in the long run) and a constant for the splits
- * in flight in each tree. What the running transaction has allocated already is taken off: it is
- * no longer free, so it need not be promised any more.
+ * of which what has been copied already is taken off: it is no longer free. What new items add is
+ * promised only as long as they are still to come: those of the change that runs now, those that
+ * dirty data will need, and the extent items of delayed references. A leaf that splits leaves two
+ * halves, so an item costs at most twice its size in the long run; a constant covers the splits in
+ * flight in each tree.
  */
 #include "engine/store/internal.h"
 
@@ -18,39 +19,40 @@
 /* Nodes that one change may copy: a path in its own tree, and the paths in the extent, checksum,
  * free space, block group and root trees that follow from it. */
 #define PATH_NODES 24
-#define ITEM_GROWTH 1024
+/* Bytes that a unit adds: an item of up to 512 bytes. */
+#define UNIT_GROWTH 1024
+/* Bytes that a delayed reference adds: an extent item and its place in the free-space tree. */
+#define HEAD_GROWTH 256
 #define SPLIT_NODES 40
 
-static uint64_t taken_bytes(struct store *store, enum space_kind kind)
+static uint64_t copied_bytes(const struct store *store)
 {
-    struct space_totals t;
+    struct forest_stats stats;
 
-    space_totals(store->space, kind, &t);
-    return t.used + t.allocated + t.pinned;
+    forest_stats(store->engine.forest, &stats);
+    return stats.cows * store->engine.nodesize;
 }
 
-static uint64_t bound(const struct store *store, const struct reserve *r)
+static uint64_t copies_to_come(const struct store *store, const struct reserve *r)
 {
-    uint64_t nodesize = store->engine.nodesize;
     uint64_t units = r->txn_units + r->future_units;
-    uint64_t copies = MIN(units * PATH_NODES * nodesize, r->nodes_at_start);
+    uint64_t all = MIN(units * PATH_NODES * store->engine.nodesize, r->nodes_at_start);
+    uint64_t done = r->copied - r->copied_at_start;
 
-    if (units == 0)
-        return 0;
-    return round_up_to(copies + units * ITEM_GROWTH + SPLIT_NODES * nodesize, nodesize);
+    return all > done ? all - done : 0;
 }
 
-/* What must be promised now, given what the transaction has allocated already. */
-static uint64_t wanted(struct store *store)
+/* What must be promised now. */
+static uint64_t wanted(const struct store *store)
 {
-    struct reserve *r = &store->priv->reserve;
-    uint64_t all = bound(store, r);
+    const struct reserve *r = &store->priv->reserve;
+    uint64_t nodesize = store->engine.nodesize;
 
-    if (space_is_mixed(store->space))
-        return all; /* data allocations hide ours: stay on the safe side */
-    uint64_t taken = taken_bytes(store, SPACE_METADATA);
-    uint64_t used_up = taken > r->taken_at_start ? taken - r->taken_at_start : 0;
-    return all > used_up ? all - used_up : 0;
+    if (r->txn_units + r->future_units == 0)
+        return 0;
+    uint64_t growth = (r->running_units + r->future_units) * UNIT_GROWTH +
+                      r->pending_heads * HEAD_GROWTH + SPLIT_NODES * nodesize;
+    return round_up_to(copies_to_come(store, r) + growth, nodesize);
 }
 
 void reserve_init(struct store *store)
@@ -64,7 +66,7 @@ void reserve_destroy(struct store *store)
     pthread_mutex_destroy(&store->priv->reserve.lock);
 }
 
-static void hold(struct store *store, uint64_t bytes)
+static void hold_less(struct store *store, uint64_t bytes)
 {
     struct reserve *r = &store->priv->reserve;
 
@@ -82,9 +84,16 @@ void reserve_restart(struct store *store)
     SCOPED_LOCK(&r->lock);
     space_totals(store->space, SPACE_METADATA, &t);
     r->txn_units = 0;
-    r->taken_at_start = t.used + t.allocated + t.pinned;
+    r->running_units = 0;
+    r->pending_heads = 0;
     r->nodes_at_start = t.used;
-    hold(store, wanted(store));
+    r->copied = r->copied_at_start = copied_bytes(store);
+    uint64_t want = wanted(store);
+    /* There are more nodes to copy than before the commit, for what dirty data will change. The
+     * commit has just freed more than that; should it not have, the global reserve covers it. */
+    if (want > r->held && space_promise(store->space, SPACE_METADATA, want - r->held, true) == 0)
+        r->held = want;
+    hold_less(store, want);
 }
 
 int reserve_more(struct store *store, unsigned txn_units, unsigned future_units, bool use_reserve)
@@ -93,15 +102,15 @@ int reserve_more(struct store *store, unsigned txn_units, unsigned future_units,
 
     SCOPED_LOCK(&r->lock);
     r->txn_units += txn_units;
+    r->running_units += txn_units;
     r->future_units += future_units;
     uint64_t want = wanted(store);
-    if (want <= r->held) {
-        hold(store, want);
+    if (want <= r->held)
         return 0;
-    }
     int ret = space_promise(store->space, SPACE_METADATA, want - r->held, use_reserve);
     if (ret < 0) {
         r->txn_units -= txn_units;
+        r->running_units -= txn_units;
         r->future_units -= future_units;
         return ret;
     }
@@ -116,7 +125,7 @@ void reserve_less_future(struct store *store, unsigned units)
     SCOPED_LOCK(&r->lock);
     INVARIANT(r->future_units >= units, "I2: metadata promises are given back once");
     r->future_units -= units;
-    hold(store, wanted(store));
+    hold_less(store, wanted(store));
 }
 
 void reserve_begin_future(struct store *store, unsigned units)
@@ -127,6 +136,7 @@ void reserve_begin_future(struct store *store, unsigned units)
     INVARIANT(r->future_units >= units, "I2: metadata promises are used once");
     r->future_units -= units;
     r->txn_units += units;
+    r->running_units += units;
 }
 
 void reserve_settle(struct store *store)
@@ -134,5 +144,8 @@ void reserve_settle(struct store *store)
     struct reserve *r = &store->priv->reserve;
 
     SCOPED_LOCK(&r->lock);
-    hold(store, wanted(store));
+    r->running_units = 0;
+    r->pending_heads = extents_pending(store->extents);
+    r->copied = copied_bytes(store);
+    hold_less(store, wanted(store));
 }
