@@ -91,6 +91,8 @@ kernel_command() {
         for w in "${words[@]:1}"; do
             [[ -z $file && $w == "$mnt"/* ]] && file=$w || rest+=("$w")
         done
+        # It would make files with a mode of its own.
+        [[ " ${rest[*]} " == *' -f '* && ! -e $file ]] && : >"$file"
         xfs_io "${rest[@]}" "$file"
         ;;
     xattr)
@@ -186,6 +188,8 @@ while read -r name how; do
     judged "$name: the image to begin with"
     one_edit "$name" "$oracle/edits/names.edit" || continue
     one_edit "$name" "$oracle/edits/data.edit" || continue
+    # Without no-holes Linux 6.18 forgets the new size of such a file at unmount.
+    [[ $how == *no-holes* ]] || one_edit "$name" "$oracle/edits/past-the-end.edit" || continue
     kernel_goes_on "$name"
     one_edit "$name" "$oracle/edits/snapshots.edit" || continue
     one_edit "$name" "$oracle/edits/remove.edit" || continue
