@@ -53,6 +53,9 @@ int cli_usage(struct cli *cli, const char *fmt, ...) CLI_PRINTF(2, 3);
 /* Which side the last failure came from: only the library has a message worth repeating. */
 void cli_failed_in_library(bool library);
 
+/* Whether what the library has to tell beside failures goes to standard error. */
+void cli_show_notes(bool show);
+
 /* Out of memory ends the program: there is nothing left to report with. */
 void *need_memory(void *pointer);
 char *need_string(char *text);

@@ -273,34 +273,54 @@ static void list_dir(struct listing *ls, struct file *dir, const char *path, con
     names_free(&names);
 }
 
-static void list_argument(struct listing *ls, const char *arg, bool dirs)
-{
+/* One argument, opened. */
+struct argument {
     struct place place;
     struct file file;
     struct entry entry;
+    bool open, is_dir;
+};
+
+static void open_argument(struct listing *ls, const char *arg, struct argument *out)
+{
     /* As GNU ls: a symlink named is followed unless its own attributes are asked for. */
-    int ret = place_open(ls->cli, arg, WANT_LOOK, !ls->details && !ls->itself, &place, &file);
+    bool follow = !ls->details && !ls->itself;
+    int ret = place_open(ls->cli, arg, WANT_LOOK, follow, &out->place, &out->file);
 
     if (ret != 0) {
-        ls->result = dirs ? ls->result : ret;
+        ls->result = ret;
         return;
     }
-    entry = (struct entry){.name = place.path, .len = strlen(place.path)};
-    ret = entry_load(ls, &file, &entry);
-    if (ret < 0) {
-        if (!dirs)
-            complain(ls, arg, ret);
-    } else if (S_ISDIR(entry.st.mode) && !ls->itself) {
-        if (dirs)
-            list_dir(ls, &file, place.path, NULL);
-        free(entry.target);
-    } else if (!dirs) {
-        print_entries(ls, NULL, &entry, 1);
-    } else {
-        free(entry.target);
-    }
-    file_close(&file);
-    place_free(&place);
+    out->open = true;
+    out->entry = (struct entry){.name = out->place.path, .len = strlen(out->place.path)};
+    ret = entry_load(ls, &out->file, &out->entry);
+    if (ret < 0)
+        complain(ls, arg, ret);
+    out->is_dir = ret == 0 && S_ISDIR(out->entry.st.mode) && !ls->itself;
+    if (ret == 0 && !out->is_dir)
+        print_entries(ls, NULL, &out->entry, 1);
+}
+
+static void finish_argument(struct listing *ls, struct argument *argument)
+{
+    if (!argument->open)
+        return;
+    if (argument->is_dir)
+        list_dir(ls, &argument->file, argument->place.path, NULL);
+    file_close(&argument->file);
+    place_free(&argument->place);
+}
+
+/* Files first, then directories. */
+static void list_arguments(struct listing *ls, int count, char **args)
+{
+    struct argument *arguments = need_memory(calloc((size_t)count, sizeof(*arguments)));
+
+    for (int i = 0; i < count; i++)
+        open_argument(ls, args[i], &arguments[i]);
+    for (int i = 0; i < count; i++)
+        finish_argument(ls, &arguments[i]);
+    free(arguments);
 }
 
 int cmd_ls(struct cli *cli, int argc, char **argv)
@@ -337,11 +357,7 @@ int cmd_ls(struct cli *cli, int argc, char **argv)
         return result;
     ls.headings = ls.recursive || argc - optind > 1;
     ls.json = cli->json ? json_object_new_array() : NULL;
-    /* Files first, then directories. */
-    for (int pass = 0, first = optind; pass < 2; pass++) {
-        for (int i = first; i < argc; i++)
-            list_argument(&ls, argv[i], pass == 1);
-    }
+    list_arguments(&ls, argc - optind, argv + optind);
     if (ls.json)
         json_print("ls", ls.json);
     return ls.result;

@@ -243,7 +243,7 @@ static void print_subvol(const struct copse_subvol *subvol, const struct subvols
     printf("\tTop level ID: \t\t%llu\n", LLU(subvol->parent_id));
     print_field("Flags: \t\t", subvol->flags & FLAG_READONLY ? "readonly" : "-");
     printf("\tSend transid: \t\t%llu\n", LLU(subvol->stransid));
-    print_field("Send time: \t\t", time_or_dash(&subvol->stime, format, when));
+    print_field("Send time: \t", time_or_dash(&subvol->stime, format, when));
     printf("\tReceive transid: \t%llu\n", LLU(subvol->rtransid));
     print_field("Receive time: \t", time_or_dash(&subvol->rtime, format, when));
     print_snapshots(subvol, subvols);

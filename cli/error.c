@@ -11,6 +11,19 @@
 
 static bool in_library;
 
+static void print_note(void *arg, enum copse_note_level level, const char *message)
+{
+    static const char *const levels[] = {"note", "warning", "error"};
+
+    (void)arg;
+    fprintf(stderr, "copse: %s: %s\n", levels[level], message);
+}
+
+void cli_show_notes(bool show)
+{
+    copse_set_note_handler(show ? print_note : NULL, NULL);
+}
+
 void cli_failed_in_library(bool library)
 {
     in_library = library;
@@ -34,15 +47,19 @@ static bool ends_with(const char *text, const char *end)
     return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-/* A message that begins with what it is about, or with a device name of it, need not say it twice.
+/* A message that begins with what it is about, or with the last part of that, need not say it
+ * twice.
  */
 static const char *without_repetition(const char *message, const char *what)
 {
-    size_t len = strlen(what);
+    const char *colon = strstr(message, ": ");
+    size_t len = colon ? (size_t)(colon - message) : strlen(message), what_len = strlen(what);
 
-    if (len > 0 && strncmp(message, what, len) == 0 && strncmp(message + len, ": ", 2) == 0)
-        return message + len + 2;
-    return message;
+    if (len == 0 || len > what_len || strncmp(what + what_len - len, message, len) != 0)
+        return message;
+    if (len < what_len && !strchr("/: ", what[what_len - len - 1]))
+        return message;
+    return colon ? colon + 2 : "";
 }
 
 /* Who has the device says more than that it is busy. */

@@ -67,15 +67,15 @@ static void print_hole(struct map_printer *out, uint64_t from, uint64_t to)
 static void print_extent(struct map_printer *out, const struct copse_extent *extent, bool last)
 {
     uint64_t first = block_of(extent->address), count = block_of(extent->len);
-    char range[64], blocks[64];
+    char range[64], blocks[64], flags[16];
 
     snprintf(range, sizeof(range), "[%llu..%llu]:", LLU(block_of(extent->offset)),
              LLU(block_of(extent->offset + extent->len) - 1));
+    snprintf(flags, sizeof(flags), "0x%x", kernel_flags(extent->flags, last));
     snprintf(blocks, sizeof(blocks), "%llu..%llu", LLU(first), LLU(first + count - 1));
     if (out->verbose)
-        printf("%4u: %-*s %-*s %*llu %#5x\n", out->number, out->range_width, range,
-               out->block_width, blocks, out->total_width, LLU(count),
-               kernel_flags(extent->flags, last));
+        printf("%4u: %-*s %-*s %*llu %5s\n", out->number, out->range_width, range, out->block_width,
+               blocks, out->total_width, LLU(count), flags);
     else
         printf("\t%u: %s %s\n", out->number, range, blocks);
     out->number++;

@@ -7,14 +7,6 @@
 #include "commands.h"
 #include "session.h"
 
-static void print_note(void *arg, enum copse_note_level level, const char *message)
-{
-    static const char *const levels[] = {"note", "warning", "error"};
-
-    (void)arg;
-    fprintf(stderr, "copse: %s: %s\n", levels[level], message);
-}
-
 /* What the program is called as may be a command: mkfs.copse, mount.fuse.copse. */
 static const char *command_of_program(const char *argv0)
 {
@@ -47,7 +39,7 @@ int main(int argc, char **argv)
         words[count++] = (char *)(uintptr_t)command;
     for (int i = 1; i < argc; i++)
         words[count++] = argv[i];
-    copse_set_note_handler(print_note, NULL);
+    cli_show_notes(true);
     cli_catch_signals();
     result = command_run(&cli, count, words);
     result = check_output(&cli, result);

@@ -104,7 +104,10 @@ int session_crash(struct cli *cli, struct session *session)
     int ret;
 
     target_parse(session->name, &target);
+    /* That nothing can be written any more is what was asked for. */
+    cli_show_notes(false);
     copse_crash(session->tree.fs);
+    cli_show_notes(true);
     session->tree.fs = NULL;
     ret = copse_open((const char *const *)target.devices, target.count, &session->options,
                      &session->tree.fs);
