@@ -22,7 +22,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
 #include "engine/store/store.h"
 
@@ -64,11 +63,8 @@ struct inode {
     uint64_t dir_parent_hint; /* inode of a directory's parent, 0: not known */
     struct file_state *file;  /* private to file/; NULL until the content is touched */
     /* The rest is private to inode/. */
-    struct {
-        uint64_t tree;
-        uint64_t ino;
-    } key;
-    UT_hash_handle hh;
+    uint64_t tree_id;
+    struct inode *hash_next;
     bool idle; /* nobody refers to it, kept for later */
     TAILQ_ENTRY(inode) lru;
     TAILQ_ENTRY(inode) dirty; /* while item_dirty */
@@ -113,7 +109,7 @@ static inline bool inode_is_symlink(const struct inode *inode)
 /* The item changed in memory (item_lock held or metadata lock alone): written at the next commit.
  */
 void inode_mark_dirty(struct inode *inode);
-/* Sets ctime (and mtime) to now, bumps sequence and transid, marks dirty. */
+/* Sets ctime (and mtime) to now, bumps sequence, marks dirty. transid follows when it is written. */
 void inode_touch(struct inode *inode, bool mtime);
 /* Writes all dirty inode items; metadata lock held alone. */
 int inodes_write_dirty(struct fs *fs) MUST_USE;

@@ -10,17 +10,89 @@
 /* How many inodes that nobody uses are kept. */
 #define IDLE_INODES_MAX 16384
 
-struct inode_key {
-    uint64_t tree;
-    uint64_t ino;
-};
+#define FIRST_BUCKET_BITS 10
+#define HASH_MULTIPLIER 0x9E3779B97F4A7C15ULL /* 2^64 / golden ratio: Fibonacci hashing */
+
+/* ---- by tree and number
+ * ----------------------------------------------------------------------------- */
+
+static struct inode **bucket_of(const struct inode_table *table, uint64_t tree, uint64_t ino)
+{
+    uint64_t mixed = (ino ^ (tree * HASH_MULTIPLIER)) * HASH_MULTIPLIER;
+
+    return &table->buckets[mixed >> (64 - table->bucket_bits)];
+}
+
+static struct inode *find(const struct fs *fs, uint64_t tree, uint64_t ino)
+{
+    struct inode *inode = *bucket_of(fs->inodes, tree, ino);
+
+    while (inode && (inode->ino != ino || inode->tree_id != tree))
+        inode = inode->hash_next;
+    return inode;
+}
+
+static void link_in(struct inode_table *table, struct inode *inode)
+{
+    struct inode **bucket = bucket_of(table, inode->tree_id, inode->ino);
+
+    inode->hash_next = *bucket;
+    *bucket = inode;
+}
+
+/* Twice as many buckets; where there is no memory for them the chains grow instead. */
+static void grow(struct inode_table *table)
+{
+    struct inode **old = table->buckets;
+    uint64_t count = 1ULL << table->bucket_bits;
+    struct inode **buckets = calloc(2 * count, sizeof(*buckets));
+
+    if (!buckets)
+        return;
+    table->buckets = buckets;
+    table->bucket_bits++;
+    for (uint64_t i = 0; i < count; i++) {
+        for (struct inode *inode = old[i], *next; inode; inode = next) {
+            next = inode->hash_next;
+            link_in(table, inode);
+        }
+    }
+    free(old);
+}
+
+static void insert(struct inode_table *table, struct inode *inode)
+{
+    if (table->count >> table->bucket_bits)
+        grow(table);
+    link_in(table, inode);
+    table->count++;
+}
+
+static void extract(struct inode_table *table, struct inode *inode)
+{
+    struct inode **at = bucket_of(table, inode->tree_id, inode->ino);
+
+    while (*at != inode)
+        at = &(*at)->hash_next;
+    *at = inode->hash_next;
+    table->count--;
+}
+
+/* ---- the table
+ * -------------------------------------------------------------------------------------- */
 
 int fs_init(struct fs *fs, struct store *store, const struct fs_options *options)
 {
     struct inode_table *table = calloc(1, sizeof(*table));
+    struct inode **buckets = calloc(1ULL << FIRST_BUCKET_BITS, sizeof(*buckets));
 
-    if (!table)
+    if (!table || !buckets) {
+        free(table);
+        free(buckets);
         return fail(-ENOMEM, "no memory for the table of inodes");
+    }
+    table->buckets = buckets;
+    table->bucket_bits = FIRST_BUCKET_BITS;
     TAILQ_INIT(&table->idle);
     TAILQ_INIT(&table->dirty);
     *fs = (struct fs){
@@ -44,23 +116,17 @@ static void inode_free(struct inode *inode)
 
 void fs_release(struct fs *fs)
 {
-    struct inode *inode, *next;
+    struct inode_table *table = fs->inodes;
 
-    HASH_ITER (hh, fs->inodes->by_key, inode, next) {
-        HASH_DEL(fs->inodes->by_key, inode);
-        inode_free(inode);
+    for (uint64_t i = 0; i < 1ULL << table->bucket_bits; i++) {
+        for (struct inode *inode = table->buckets[i], *next; inode; inode = next) {
+            next = inode->hash_next;
+            inode_free(inode);
+        }
     }
-    free(fs->inodes);
+    free(table->buckets);
+    free(table);
     pthread_mutex_destroy(&fs->inodes_lock);
-}
-
-static struct inode *find(struct fs *fs, uint64_t tree, uint64_t ino)
-{
-    struct inode_key key = {.tree = tree, .ino = ino};
-    struct inode *inode;
-
-    HASH_FIND(hh, fs->inodes->by_key, &key, sizeof(key), inode);
-    return inode;
 }
 
 static void take(struct fs *fs, struct inode *inode)
@@ -102,8 +168,7 @@ struct inode *table_new_inode(struct fs *fs, struct tree_handle *tree, uint64_t 
     inode->refs = 1;
     inode->item = *item;
     inode->disk_size = item->size;
-    inode->key.tree = tree->root.id;
-    inode->key.ino = ino;
+    inode->tree_id = tree->root.id;
     pthread_rwlock_init(&inode->lock, NULL);
     pthread_mutex_init(&inode->item_lock, NULL);
     return inode;
@@ -113,13 +178,13 @@ struct inode *table_new_inode(struct fs *fs, struct tree_handle *tree, uint64_t 
 struct inode *table_add(struct fs *fs, struct inode *inode)
 {
     SCOPED_LOCK(&fs->inodes_lock);
-    struct inode *there = find(fs, inode->key.tree, inode->ino);
+    struct inode *there = find(fs, inode->tree_id, inode->ino);
     if (there) {
         inode_free(inode);
         take(fs, there);
         return there;
     }
-    HASH_ADD(hh, fs->inodes->by_key, key, sizeof(inode->key), inode);
+    insert(fs->inodes, inode);
     return inode;
 }
 
@@ -187,7 +252,7 @@ struct inode *inode_ref(struct inode *inode)
 
 static void forget(struct fs *fs, struct inode *inode)
 {
-    HASH_DEL(fs->inodes->by_key, inode);
+    extract(fs->inodes, inode);
     inode_free(inode);
 }
 

@@ -7,7 +7,9 @@
 TAILQ_HEAD(inode_list, inode);
 
 struct inode_table {
-    struct inode *by_key;
+    struct inode **buckets; /* by tree and number, chained by hash_next */
+    unsigned bucket_bits;
+    uint64_t count;
     struct inode_list idle; /* least recently used first */
     struct inode_list dirty;
     uint64_t idle_count;

@@ -9,6 +9,7 @@
 #include "fs/subvol/subvol.h"
 
 #include <stdlib.h>
+#include <uthash.h>
 
 #include "base/cleanup.h"
 
