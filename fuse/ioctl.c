@@ -28,7 +28,7 @@ static const struct {
 
 static int get_xattr_flags(copse_node *node, struct fsxattr *out)
 {
-    uint32_t flags;
+    uint32_t flags = 0;
 
     int ret = get_flags(node, &flags);
     if (ret < 0)
@@ -41,7 +41,7 @@ static int get_xattr_flags(copse_node *node, struct fsxattr *out)
 
 static int set_xattr_flags(copse_node *node, const struct fsxattr *wanted)
 {
-    uint32_t flags, left = wanted->fsx_xflags;
+    uint32_t flags = 0, left = wanted->fsx_xflags;
 
     int ret = get_flags(node, &flags);
     if (ret < 0)
