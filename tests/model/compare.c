@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "disk/csum/csum.h"
 #include "tests/model/compare.h"
 
 #include <dirent.h>
@@ -20,32 +19,35 @@ int wrong_node(struct world *world, const struct mnode *node, const char *what, 
 
 int failed_node(struct world *world, const struct mnode *node, const char *what, int ret)
 {
-    return wrong(world, "%s: %s: %d: %s", model_path(&world->now, node), what, ret,
-                 fail_message());
+    return wrong(world, "%s: %s: %d: %s", model_path(&world->now, node), what, ret, fail_message());
 }
 
 /* ---- attributes
  * -------------------------------------------------------------------------------------- */
 
-/* All that must be the same after closing and opening. */
-static uint64_t stat_digest(const struct copse_stat *st)
+/* What must be the same after closing and opening, and is not in the model. */
+static int compare_stats(struct world *world, const struct mnode *node, const struct copse_stat *st)
 {
-    struct copse_stat copy;
-    uint8_t sum[CSUM_FIELD_SIZE];
-    uint64_t out;
+    const struct copse_stat *was = &node->stat;
+    const struct {
+        const char *what;
+        uint64_t was, is;
+    } table[] = {
+        {"inode number", was->ino, st->ino},
+        {"blocks", was->blocks, st->blocks},
+        {"generation", was->generation, st->generation},
+        {"mtime", (uint64_t)was->mtime.tv_sec, (uint64_t)st->mtime.tv_sec},
+        {"mtime, ns,", (uint64_t)was->mtime.tv_nsec, (uint64_t)st->mtime.tv_nsec},
+        {"ctime", (uint64_t)was->ctime.tv_sec, (uint64_t)st->ctime.tv_sec},
+        {"ctime, ns,", (uint64_t)was->ctime.tv_nsec, (uint64_t)st->ctime.tv_nsec},
+        {"btime", (uint64_t)was->btime.tv_sec, (uint64_t)st->btime.tv_sec},
+        {"btime, ns,", (uint64_t)was->btime.tv_nsec, (uint64_t)st->btime.tv_nsec},
+    };
 
-    memset(&copy, 0, sizeof(copy));
-    copy.ino = st->ino;
-    copy.subvol_ino = st->subvol_ino;
-    copy.blocks = st->blocks;
-    copy.generation = st->generation;
-    copy.transid = st->transid;
-    copy.mtime = st->mtime;
-    copy.ctime = st->ctime;
-    copy.btime = st->btime;
-    csum_compute(CSUM_XXHASH64, &copy, sizeof(copy), sum);
-    memcpy(&out, sum, sizeof(out));
-    return out;
+    for (size_t i = 0; node->has_stat && i < ARRAY_LEN(table); i++)
+        if (table[i].was != table[i].is)
+            return wrong_node(world, node, table[i].what, table[i].is, table[i].was);
+    return 0;
 }
 
 static uint64_t dir_size(const struct mnode *dir)
@@ -86,12 +88,10 @@ static int compare_stat(struct world *world, struct mnode *node, struct inode *i
         return wrong_node(world, node, "size", st.size, expected_size(node));
     if ((S_ISREG(node->mode) || S_ISDIR(node->mode)) && st.flags != node->flags)
         return wrong_node(world, node, "flags", st.flags, node->flags);
-    if (node->has_stat && node->stat_digest != stat_digest(&st))
-        return wrong(world, "%s: times, blocks or numbers changed by themselves",
-                     model_path(&world->now, node));
+    if (compare_stats(world, node, &st) < 0)
+        return -1;
     node->has_stat = true;
-    node->stat_digest = stat_digest(&st);
-    node->seen_ino = st.ino;
+    node->stat = st;
     return 0;
 }
 
@@ -175,8 +175,8 @@ static int collect(void *arg, const struct copse_dirent *entry)
 {
     struct listing *listing = arg;
 
-    listing->entries = must_grow(listing->entries, listing->count, &listing->cap,
-                                 sizeof(*listing->entries));
+    listing->entries =
+        must_grow(listing->entries, listing->count, &listing->cap, sizeof(*listing->entries));
     struct entry *out = &listing->entries[listing->count++];
     *out = (struct entry){.ino = entry->ino, .cookie = entry->cookie, .type = entry->type};
     memcpy(out->name, entry->name, MIN(entry->len, (size_t)MODEL_NAME_MAX));
@@ -264,9 +264,9 @@ static int compare_numbers(struct world *world)
 {
     for (size_t i = 0; i < world->now.count; i++)
         for (size_t j = 0; j < i; j++)
-            if (world->now.nodes[i]->seen_ino == world->now.nodes[j]->seen_ino)
+            if (world->now.nodes[i]->stat.ino == world->now.nodes[j]->stat.ino)
                 return wrong_node(world, world->now.nodes[i], "inode number, used twice,",
-                                  world->now.nodes[i]->seen_ino, 0);
+                                  world->now.nodes[i]->stat.ino, 0);
     return 0;
 }
 

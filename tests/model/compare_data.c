@@ -153,8 +153,8 @@ int compare_holes(struct world *world, const struct mnode *node, struct inode *i
 struct extent_check {
     struct world *world;
     const struct mnode *node;
-    uint64_t end;  /* of the extent before */
-    size_t page;   /* the first page not covered yet */
+    uint64_t end; /* of the extent before */
+    size_t page;  /* the first page not covered yet */
 };
 
 static int check_extent(void *arg, const struct file_map *map)
@@ -163,8 +163,7 @@ static int check_extent(void *arg, const struct file_map *map)
     const struct content *content = &check->node->content;
 
     if (map->len == 0 || map->offset < check->end)
-        return wrong_node(check->world, check->node, "start of an extent", map->offset,
-                          check->end);
+        return wrong_node(check->world, check->node, "start of an extent", map->offset, check->end);
     for (; check->page < content->count; check->page++) {
         uint64_t at = content->refs[check->page].index * PAGE_BYTES;
 

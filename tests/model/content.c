@@ -53,8 +53,8 @@ static struct page *page_own(struct content *content, uint64_t index)
         memcpy(page->bytes, content->refs[at].page->bytes, PAGE_BYTES);
         page_put(content->refs[at].page);
     } else {
-        content->refs = must_grow(content->refs, content->count, &content->cap,
-                                  sizeof(*content->refs));
+        content->refs =
+            must_grow(content->refs, content->count, &content->cap, sizeof(*content->refs));
         memmove(content->refs + at + 1, content->refs + at,
                 (content->count - at) * sizeof(*content->refs));
         content->count++;

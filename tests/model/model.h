@@ -11,10 +11,13 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "copse/copse.h"
+
 #define PAGE_BYTES 4096ULL
 #define MODEL_NAME_MAX 255
 
-/* ---- content: bytes of a file; pages that are missing are zero -------------------------------- */
+/* ---- content: bytes of a file; pages that are missing are zero --------------------------------
+ */
 
 struct page {
     unsigned refs; /* copies of a model share pages until one of them writes */
@@ -42,7 +45,8 @@ void content_copy(struct content *dst, uint64_t dst_offset, const struct content
 void content_clone(struct content *dst, const struct content *src);
 void content_free(struct content *content);
 
-/* ---- nodes ------------------------------------------------------------------------------------ */
+/* ---- nodes ------------------------------------------------------------------------------------
+ */
 
 struct mxattr {
     char name[MODEL_NAME_MAX + 1];
@@ -73,8 +77,7 @@ struct mnode {
     struct mxattr *xattrs;
     size_t xattr_count;
     bool has_stat; /* stat is what the file system said when it was last made durable */
-    uint64_t stat_digest;
-    uint64_t seen_ino;
+    struct copse_stat stat;
     struct mnode *copy; /* while copying a model */
 };
 

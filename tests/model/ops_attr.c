@@ -211,9 +211,8 @@ int op_flags(struct step *step)
     if (ret <= 0)
         return ret;
     /* Whether a file is written in place changes only while nothing has been written. */
-    uint32_t fixed = S_ISREG(node->mode) && (node->content.size > 0 || st.blocks > 0)
-                         ? FS_NOCOW_FL
-                         : 0;
+    uint32_t fixed =
+        S_ISREG(node->mode) && (node->content.size > 0 || st.blocks > 0) ? FS_NOCOW_FL : 0;
     node->flags = (flags & ~fixed) | (node->flags & fixed);
     return 0;
 }

@@ -179,7 +179,8 @@ static int adopt_either(struct step *step, struct mnode *node, struct inode *ino
     content_clone(&before, &node->content);
     ret = adopt_content(world, node, inode);
     uint64_t size = node->content.size;
-    if (ret == 0 && (size < MIN(before.size, wanted->size) || size > MAX(before.size, wanted->size)))
+    if (ret == 0 &&
+        (size < MIN(before.size, wanted->size) || size > MAX(before.size, wanted->size)))
         ret = wrong_node(world, node, "size after a refusal", size, before.size);
     for (size_t i = 0; ret == 0 && i < node->content.count; i++) {
         uint64_t at = node->content.refs[i].index * PAGE_BYTES;
@@ -321,8 +322,8 @@ int op_clone(struct step *step)
 /* ---- looking
  * -------------------------------------------------------------------------------------- */
 
-static int look(struct step *step, int (*fn)(struct world *world, const struct mnode *node,
-                                             struct inode *inode))
+static int look(struct step *step,
+                int (*fn)(struct world *world, const struct mnode *node, struct inode *inode))
 {
     struct mnode *node = pick_file(step);
     struct inode *inode;

@@ -422,8 +422,13 @@ static void rename_model(struct world *world, const struct renaming *r)
 
 int op_rename(struct step *step)
 {
-    static const unsigned flags[] = {0, 0, 0, COPSE_RENAME_NOREPLACE, COPSE_RENAME_EXCHANGE,
-                                     COPSE_RENAME_EXCHANGE, COPSE_RENAME_WHITEOUT};
+    static const unsigned flags[] = {0,
+                                     0,
+                                     0,
+                                     COPSE_RENAME_NOREPLACE,
+                                     COPSE_RENAME_EXCHANGE,
+                                     COPSE_RENAME_EXCHANGE,
+                                     COPSE_RENAME_WHITEOUT};
     struct world *world = step->world;
     struct renaming r = {.flags = flags[pick(step, ARRAY_LEN(flags))]};
     struct inode *from_dir, *to_dir;

@@ -38,8 +38,8 @@ static void run_here(const struct run *run, struct world *world)
 bool run_try(const struct run *run, char error[RUN_ERROR_MAX])
 {
     int status;
-    char *shared = mmap(NULL, RUN_ERROR_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                        -1, 0);
+    char *shared =
+        mmap(NULL, RUN_ERROR_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (shared == MAP_FAILED)
         abort();

@@ -44,7 +44,7 @@ struct world {
         struct mnode *node; /* NULL: free */
         struct inode *inode;
     } held[WORLD_HELD];
-    FILE *trace; /* NULL, or where operations are told */
+    FILE *trace;      /* NULL, or where operations are told */
     bool after_crash; /* compare: uncertain content is taken over */
     char error[4096];
     /* For the crash explorer. */
