@@ -51,6 +51,21 @@ struct compress_wish {
     int level;
 };
 int compress_wish_of(struct inode *inode, struct compress_wish *out) MUST_USE;
+/* The content of a small file, as an inline extent may have it. */
+struct packed {
+    const uint8_t *bytes;
+    uint32_t len;
+    uint8_t compression;
+    uint8_t *owned; /* bytes, when they are to be freed */
+};
+static inline void packed_release(struct packed *packed)
+{
+    free(packed->owned);
+}
+/* Replaces plain content by compressed, where the inode wants it and it becomes shorter. */
+int compress_inline(struct inode *inode, struct packed *content) MUST_USE;
+/* An extent of that kind switches the feature on. Metadata lock held alone. */
+void compress_note_feature(struct engine *engine, uint8_t compression);
 /* Compresses the plans that gain from it. */
 int batch_compress(struct batch *batch, const struct compress_wish *wish) MUST_USE;
 

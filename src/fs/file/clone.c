@@ -14,8 +14,7 @@ struct clone {
     uint64_t span; /* the same, out to sectors */
 };
 
-/* ---- one step
- * ---------------------------------------------------------------------------------------------- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 /* Maps [at, at + len) of the destination to what slice says about the source. */
 static int put_mapping(struct clone *clone, const struct mapping *slice, uint64_t at)
@@ -59,8 +58,11 @@ static int clone_item_locked(struct clone *clone, uint64_t *done, bool *is_inlin
     *is_inline = map.kind == MAP_INLINE;
     if (*is_inline)
         return 0;
+    uint64_t at = clone->dst_start + *done, end;
     map = map_slice(&map, pos, clone->src_start + clone->span);
-    int ret = put_mapping(clone, &map, clone->dst_start + *done);
+    TRY(drop_stretch(clone->dst, at, at + map.len, FILE_DROP_STEP_ITEMS, &end));
+    map = map_slice(&map, pos, pos + (end - at));
+    int ret = put_mapping(clone, &map, at);
     if (ret == 0)
         ret = grow_destination(clone, clone->dst_start + MIN(*done + map.len, clone->len));
     if (ret < 0)
@@ -112,8 +114,7 @@ static int clone_all(struct clone *clone)
     return 0;
 }
 
-/* ---- whether it may be
- * --------------------------------------------------------------------------------- */
+/* ---- whether it may be ----------------------------------------------------------------------- */
 
 static int check_kinds(struct inode *src, struct inode *dst)
 {

@@ -35,6 +35,37 @@ int compress_wish_of(struct inode *inode, struct compress_wish *out)
     return 0;
 }
 
+int compress_inline(struct inode *inode, struct packed *content)
+{
+    struct compress_wish wish;
+    size_t len;
+
+    TRY(compress_wish_of(inode, &wish));
+    if (wish.type == COMPRESS_NONE)
+        return 0;
+    AUTO_FREE uint8_t *packed = malloc(content->len);
+    if (!packed)
+        return fail(-ENOMEM, "no memory to compress");
+    if (compress_extent(wish.type, wish.level, file_sectorsize(inode), content->bytes, content->len,
+                        packed, content->len - 1, &len) < 0) {
+        fail_clear();
+        return 0;
+    }
+    content->owned = STEAL(packed);
+    content->bytes = content->owned;
+    content->len = (uint32_t)len;
+    content->compression = wish.type;
+    return 0;
+}
+
+void compress_note_feature(struct engine *engine, uint8_t compression)
+{
+    if (compression == COMPRESS_LZO)
+        engine->incompat |= INCOMPAT_COMPRESS_LZO;
+    else if (compression == COMPRESS_ZSTD)
+        engine->incompat |= INCOMPAT_COMPRESS_ZSTD;
+}
+
 struct packing {
     struct batch *batch;
     const struct compress_wish *wish;

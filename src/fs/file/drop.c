@@ -107,6 +107,31 @@ static int drop_from_item(struct inode *inode, const struct mapping *map, uint64
     return keep_slice(inode, map, &slice);
 }
 
+int drop_stretch(struct inode *inode, uint64_t start, uint64_t end, unsigned items, uint64_t *out)
+{
+    for (unsigned i = 0; i < items && start < end; i++) {
+        struct mapping map;
+
+        TRY(map_find(inode, start, &map));
+        start = mapping_end(&map);
+    }
+    *out = MIN(start, end);
+    return 0;
+}
+
+int drop_begin(struct inode *inode, unsigned *items)
+{
+    struct store *store = inode->fs->store;
+
+    int ret = store_begin(store, STORE_RELEASE, units_for_items(*items));
+    if (ret == -ENOSPC && *items > 1) {
+        fail_clear();
+        *items = 1;
+        ret = store_begin(store, STORE_RELEASE, units_for_items(*items));
+    }
+    return ret;
+}
+
 int file_drop_range(struct inode *inode, uint64_t start, uint64_t end)
 {
     uint64_t pos = start;

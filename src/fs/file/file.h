@@ -43,8 +43,7 @@ struct file_map {
 int file_each_extent(struct inode *inode, uint64_t offset, uint64_t len,
                      int (*fn)(void *arg, const struct file_map *map), void *arg) MUST_USE;
 
-/* ---- writeback
- * ------------------------------------------------------------------------------------- */
+/* ---- writeback ------------------------------------------------------------------------------- */
 
 /* Writes back everything dirty in the inode when called, and waits for it. Returns (once) an error
  * of an earlier writeback too. */
@@ -62,8 +61,7 @@ uint64_t file_dirty_bytes(struct inode *inode);
 /* An error of writeback not reported yet, once; 0 when none. */
 int file_take_error(struct inode *inode) MUST_USE;
 
-/* ---- for fs/mount and fs/fsync, within store_begin .. store_end
- * ----------------------------------------- */
+/* ---- for fs/mount and fs/fsync, within store_begin .. store_end ------------------------------ */
 
 /* Items that one call of file_drop_extents_from drops at most; each is about four units. */
 #define FILE_DROP_STEP_ITEMS 32

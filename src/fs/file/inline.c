@@ -14,11 +14,14 @@ static uint64_t inline_limit(const struct inode *inode)
     return MIN(leaf, (uint64_t)engine->sectorsize - 1);
 }
 
-bool inline_fits(const struct inode *inode, uint64_t size)
+bool inline_possible(const struct inode *inode, uint64_t size)
 {
-    if (inode->item.flags & INODE_PREALLOC)
-        return false;
-    return size > 0 && size <= MIN(INLINE_MAX, inline_limit(inode));
+    return size > 0 && size <= file_sectorsize(inode) && !(inode->item.flags & INODE_PREALLOC);
+}
+
+bool inline_fits(const struct inode *inode, uint32_t stored)
+{
+    return stored <= MIN(INLINE_MAX, inline_limit(inode));
 }
 
 static int insert(struct inode *inode, const void *data, uint32_t stored, uint64_t ram_bytes,

@@ -30,8 +30,7 @@
 /* Largest size of a file: what a signed offset can name. */
 #define FILE_SIZE_MAX ((uint64_t)INT64_MAX)
 
-/* ---- runs: file data in memory (runs.c) ---------------------------------------------------------
- */
+/* ---- runs: file data in memory (runs.c) ------------------------------------------------------ */
 
 /* Bytes of file data not yet on the device, whole sectors. */
 struct run {
@@ -110,8 +109,7 @@ bool runs_cover(struct file_state *file, uint64_t pos, uint64_t *end);
  */
 uint64_t runs_first_unwritten(const struct file_state *file, uint64_t pos, uint64_t pending);
 
-/* ---- state of a file and of all files (state.c)
- * ------------------------------------------------------ */
+/* ---- state of a file and of all files (state.c) ---------------------------------------------- */
 
 struct unpack_cache;
 
@@ -132,6 +130,8 @@ static inline struct engine *file_engine(const struct inode *inode)
     return &inode->fs->store->engine;
 }
 
+/* -EISDIR, -EINVAL unless it is a regular file. */
+int file_check_regular(const struct inode *inode) MUST_USE;
 /* The state, or NULL when nothing was ever written through this inode. */
 struct file_state *file_state_peek(struct inode *inode);
 int file_state_get(struct inode *inode, struct file_state **out) MUST_USE;
@@ -155,8 +155,7 @@ int writeback_for_space(struct fs *fs) MUST_USE;
 /* Waits, or helps to write back, while more is pending than the limit. No lock held. */
 void writeback_throttle(struct fs *fs);
 
-/* ---- mapping (map.c)
- * ------------------------------------------------------------------------------------ */
+/* ---- mapping (map.c) ------------------------------------------------------------------------- */
 
 enum map_kind { MAP_HOLE, MAP_INLINE, MAP_REGULAR, MAP_PREALLOC };
 
@@ -197,8 +196,7 @@ struct mapping map_slice(const struct mapping *map, uint64_t start, uint64_t end
 int map_insert(struct inode *inode, const struct mapping *map) MUST_USE;
 void map_encode(const struct mapping *map, uint8_t item[sizeof(disk_file_extent)]);
 
-/* ---- reading (read.c, verify.c, unpack.c)
- * ------------------------------------------------------------------ */
+/* ---- reading (read.c, verify.c, unpack.c) ---------------------------------------------------- */
 
 /* Reads what is mapped (not what is in memory). Does not care for the size of the file. */
 int read_mapped(struct inode *inode, uint64_t pos, void *buf, size_t len) MUST_USE;
@@ -225,8 +223,7 @@ bool unpack_cache_get(struct unpack_cache *cache, const struct mapping *map, uin
 /* Puts a whole unpacked extent (map->ram_bytes, from malloc) in, taking it over. */
 void unpack_cache_put(struct unpack_cache *cache, const struct mapping *map, uint8_t *data);
 
-/* ---- writing (write.c, reserve.c)
- * ----------------------------------------------------------------------------- */
+/* ---- writing (write.c, reserve.c) ------------------------------------------------------------ */
 
 /*
  * Makes [offset, offset + len) dirty with buf (NULL: zeroes). grow: the size grows with it, at the
@@ -243,8 +240,7 @@ int write_old_tail(struct inode *inode) MUST_USE;
 int promise_take(struct fs *fs, const struct promise *want) MUST_USE;
 void promise_give_back(struct fs *fs, struct promise promise);
 
-/* ---- changing the mapping; within store_begin
- * ------------------------------------------------------------------ */
+/* ---- changing the mapping; within store_begin ------------------------------------------------ */
 
 /* The size in memory; item_lock is taken. */
 uint64_t size_get(struct inode *inode);
@@ -262,8 +258,15 @@ void nbytes_sub(struct inode *inode, uint64_t bytes);
 int holes_fill(struct inode *inode, uint64_t start, uint64_t end) MUST_USE;
 /* Drops up to `items` items at the end of the file, down to `from`: *reached says how far. */
 int drop_tail_step(struct inode *inode, uint64_t from, unsigned items, uint64_t *reached) MUST_USE;
-/* Whether data of that size becomes an inline extent. */
-bool inline_fits(const struct inode *inode, uint64_t size);
+/* How far [start, end) reaches when no more than `items` items are to be dropped from it. */
+int drop_stretch(struct inode *inode, uint64_t start, uint64_t end, unsigned items,
+                 uint64_t *out) MUST_USE;
+/* store_begin for dropping *items items; on a full file system *items becomes 1. */
+int drop_begin(struct inode *inode, unsigned *items) MUST_USE;
+/* Whether a file of that size may be an inline extent at all. */
+bool inline_possible(const struct inode *inode, uint64_t size);
+/* Whether so many bytes, as they are stored, become one. */
+bool inline_fits(const struct inode *inode, uint32_t stored);
 /* Replaces the first sector's mapping by an inline extent; packed data when compression != 0. */
 int inline_put(struct inode *inode, const void *data, uint32_t stored, uint64_t ram_bytes,
                uint8_t compression) MUST_USE;

@@ -37,8 +37,7 @@ static struct plan *plan_add(struct batch *batch, uint64_t start, uint64_t len)
     return plan;
 }
 
-/* ---- cutting
- * --------------------------------------------------------------------------------------------- */
+/* ---- cutting --------------------------------------------------------------------------------- */
 
 static int plan_stretch(struct batch *batch, uint64_t start, uint64_t end, uint64_t max)
 {
@@ -78,8 +77,7 @@ int batch_plan(struct batch *batch)
     return batch_compress(batch, &wish);
 }
 
-/* ---- allocating
- * ------------------------------------------------------------------------------------------ */
+/* ---- allocating ------------------------------------------------------------------------------ */
 
 /* Space that has been allocated and not given to a plan yet. */
 struct pool {

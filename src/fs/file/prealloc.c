@@ -7,11 +7,7 @@
 
 #include <linux/falloc.h>
 
-/* Largest piece promised and allocated at once. */
-#define PREALLOC_PIECE DATA_EXTENT_MAX
-
-/* ---- preallocated extents
- * ---------------------------------------------------------------------------- */
+/* ---- preallocated extents -------------------------------------------------------------------- */
 
 /* One new unwritten extent at start, at most up to end, in place of what is mapped there. */
 static int put_prealloc(struct inode *inode, uint64_t start, uint64_t end, uint64_t *reached)
@@ -44,38 +40,21 @@ static int put_prealloc(struct inode *inode, uint64_t start, uint64_t end, uint6
     return 0;
 }
 
-static int prealloc_piece(struct inode *inode, uint64_t start, uint64_t end)
+/* Unwritten extents for [start, end), whatever is there; space comes out of the promise. */
+static int prealloc_all(struct inode *inode, uint64_t start, uint64_t end, struct promise *promise)
 {
     struct store *store = inode->fs->store;
-    struct promise promise = {.bytes = end - start};
 
-    TRY(promise_take(inode->fs, &promise));
     while (start < end) {
-        uint64_t from = start;
+        uint64_t from = start, n = MIN(end - start, DATA_EXTENT_MAX);
 
-        int ret = store_begin(store, STORE_CREATE, units_for_items(2));
-        if (ret == 0) {
-            ret = put_prealloc(inode, start, end, &start);
-            store_unpromise_data(store, start - from);
-            promise.bytes -= start - from;
-            store_end(store);
-        }
-        if (ret < 0) {
-            promise_give_back(inode->fs, promise);
+        TRY(store_begin(store, STORE_CREATE, units_for_items(2)));
+        int ret = put_prealloc(inode, start, start + n, &start);
+        store_unpromise_data(store, start - from);
+        promise->bytes -= start - from;
+        store_end(store);
+        if (ret < 0)
             return ret;
-        }
-    }
-    return 0;
-}
-
-/* Unwritten extents for [start, end), whatever is there. */
-static int prealloc_all(struct inode *inode, uint64_t start, uint64_t end)
-{
-    while (start < end) {
-        uint64_t n = MIN(end - start, PREALLOC_PIECE);
-
-        TRY(prealloc_piece(inode, start, start + n));
-        start += n;
     }
     return 0;
 }
@@ -88,19 +67,58 @@ static int find(struct inode *inode, uint64_t pos, struct mapping *map)
     return ret;
 }
 
-/* The same for holes alone, or (over: true) for all that is not unwritten yet. */
-static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t end, bool over)
+/* The first stretch at or after *start that is to be allocated: a hole, or (over: true) anything
+ * that is not unwritten yet. *end: where it ends; both are `limit` when there is none. */
+static int next_missing(struct inode *inode, uint64_t *start, uint64_t limit, bool over,
+                        uint64_t *end)
 {
-    while (start < end) {
+    uint64_t pos = *start;
+
+    while (pos < limit) {
         struct mapping map;
 
-        TRY(find(inode, start, &map));
-        uint64_t next = MIN(mapping_end(&map), end);
+        TRY(find(inode, pos, &map));
+        *end = MIN(mapping_end(&map), limit);
+        *start = pos;
         if (map.kind == MAP_HOLE || (over && map.kind != MAP_PREALLOC))
-            TRY(prealloc_all(inode, start, next));
-        start = next;
+            return 0;
+        pos = *end;
+    }
+    *start = *end = limit;
+    return 0;
+}
+
+static int missing_bytes(struct inode *inode, uint64_t start, uint64_t limit, bool over,
+                         uint64_t *bytes)
+{
+    uint64_t end;
+
+    *bytes = 0;
+    for (; start < limit; start = end) {
+        TRY(next_missing(inode, &start, limit, over, &end));
+        *bytes += end - start;
     }
     return 0;
+}
+
+/* Allocates all such stretches of [start, limit), or nothing when there is not the space. */
+static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t limit, bool over)
+{
+    struct promise promise = {0};
+    uint64_t end;
+    int ret = 0;
+
+    TRY(missing_bytes(inode, start, limit, over, &promise.bytes));
+    if (promise.bytes == 0)
+        return 0;
+    TRY(promise_take(inode->fs, &promise));
+    for (; ret == 0 && start < limit; start = end) {
+        ret = next_missing(inode, &start, limit, over, &end);
+        if (ret == 0)
+            ret = prealloc_all(inode, start, end, &promise);
+    }
+    promise_give_back(inode->fs, promise);
+    return ret;
 }
 
 static int set_prealloc_flag(struct inode *inode)
@@ -127,8 +145,7 @@ static int grow_to(struct inode *inode, uint64_t size)
     return ret;
 }
 
-/* ---- the modes
- * ------------------------------------------------------------------------------------------ */
+/* ---- the modes ------------------------------------------------------------------------------- */
 
 struct falloc {
     struct file_state *file;
@@ -146,42 +163,31 @@ static int zero_edges(struct inode *inode, const struct falloc *fa)
     return write_zeroes_in_sector(inode, fa->inner_end, fa->end - fa->inner_end);
 }
 
-static int punch_step(struct inode *inode, uint64_t start, uint64_t end)
+static int punch_locked(struct inode *inode, uint64_t start, uint64_t end, unsigned items,
+                        uint64_t *reached)
 {
-    struct store *store = inode->fs->store;
-
-    TRY(store_begin(store, STORE_RELEASE, units_for_items(FILE_DROP_STEP_ITEMS)));
-    int ret = file_drop_range(inode, start, end);
     uint64_t eof = round_up_to(inode->disk_size, file_sectorsize(inode));
+
+    TRY(drop_stretch(inode, start, end, items, &end));
+    int ret = file_drop_range(inode, start, end);
     if (ret == 0)
         ret = holes_fill(inode, start, MIN(end, eof));
     if (ret < 0)
-        ret = change_failed(inode, ret);
-    store_end(store);
-    return ret;
-}
-
-/* The end of a stretch from start on with not too many items in it. */
-static int stretch_end(struct inode *inode, uint64_t start, uint64_t end, uint64_t *out)
-{
-    for (unsigned i = 0; i < FILE_DROP_STEP_ITEMS && start < end; i++) {
-        struct mapping map;
-
-        TRY(find(inode, start, &map));
-        start = mapping_end(&map);
-    }
-    *out = MIN(start, end);
+        return change_failed(inode, ret);
+    *reached = end;
     return 0;
 }
 
 static int punch_range(struct inode *inode, uint64_t start, uint64_t end)
 {
-    while (start < end) {
-        uint64_t next;
+    unsigned items = FILE_DROP_STEP_ITEMS;
 
-        TRY(stretch_end(inode, start, end, &next));
-        TRY(punch_step(inode, start, next));
-        start = next;
+    while (start < end) {
+        TRY(drop_begin(inode, &items));
+        int ret = punch_locked(inode, start, end, items, &start);
+        store_end(inode->fs->store);
+        if (ret < 0)
+            return ret;
     }
     return 0;
 }
@@ -269,6 +275,7 @@ int file_fallocate(struct inode *inode, int mode, uint64_t offset, uint64_t len)
     struct falloc fa = {.start = offset, .end = offset + len};
 
     TRY(check_mode(mode));
+    TRY(file_check_regular(inode));
     if (len == 0)
         return fail(-EINVAL, "fallocate of no bytes");
     if (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset)

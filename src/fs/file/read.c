@@ -24,8 +24,7 @@ static bool wants_sums(const struct inode *inode)
     return !(inode->item.flags & INODE_NODATASUM);
 }
 
-/* ---- looking up, under the metadata lock
- * ----------------------------------------------------------- */
+/* ---- looking up, under the metadata lock ----------------------------------------------------- */
 
 static int look_up_inline(struct inode *inode, struct piece *piece)
 {
@@ -79,8 +78,7 @@ static int look_up(struct inode *inode, uint64_t pos, struct piece *piece)
     return ret;
 }
 
-/* ---- getting the bytes, without it
- * -------------------------------------------------------------------- */
+/* ---- getting the bytes, without it ----------------------------------------------------------- */
 
 static int unpack(struct inode *inode, const struct mapping *map, const void *stored, size_t size,
                   uint8_t **out)
@@ -194,8 +192,7 @@ int read_mapped(struct inode *inode, uint64_t pos, void *buf, size_t len)
     return 0;
 }
 
-/* ---- with what is in memory
- * ---------------------------------------------------------------------------- */
+/* ---- with what is in memory ------------------------------------------------------------------ */
 
 static int read_overlaid(struct inode *inode, uint64_t pos, uint8_t *buf, size_t len)
 {

@@ -36,8 +36,7 @@ struct run *runs_after(const struct run_tree *tree, uint64_t pos)
     return found;
 }
 
-/* ---- promises
- * ------------------------------------------------------------------------------------------ */
+/* ---- promises -------------------------------------------------------------------------------- */
 
 /* Checksum items grow with the data; a leaf that splits is half empty. */
 static unsigned sum_units(const struct file_state *file, uint64_t bytes)
@@ -84,8 +83,7 @@ bool runs_sector_is_dirty(const struct file_state *file, uint64_t sector)
     return run && run->start <= sector;
 }
 
-/* ---- writing into them
- * ------------------------------------------------------------------------------------ */
+/* ---- writing into them ----------------------------------------------------------------------- */
 
 static void copy_part(const struct run_source *src, uint8_t *dst, uint64_t from, uint64_t to)
 {
@@ -205,8 +203,7 @@ void runs_write(struct file_state *file, const struct run_source *src, struct pr
     file_pending_add(file, used->bytes);
 }
 
-/* ---- letting go
- * -------------------------------------------------------------------------------------------- */
+/* ---- letting go ------------------------------------------------------------------------------ */
 
 static void run_shorten(struct file_state *file, struct run *run, uint32_t len,
                         struct promise *freed)
@@ -276,9 +273,7 @@ void runs_land(struct file_state *file, uint64_t end)
     file_pending_sub(file, bytes);
 }
 
-/* ---- looking
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static bool copy_out(const struct run *run, uint64_t pos, uint64_t limit, void *buf, size_t len,
                      size_t *n)

@@ -56,6 +56,7 @@ static int seek_locked(struct inode *inode, uint64_t pos, bool data, uint64_t *o
 
 int file_seek(struct inode *inode, uint64_t offset, int whence, uint64_t *out)
 {
+    TRY(file_check_regular(inode));
     if (whence != SEEK_DATA && whence != SEEK_HOLE)
         return fail(-EINVAL, "only data and holes are sought here");
     pthread_rwlock_rdlock(&inode->lock);
@@ -64,8 +65,7 @@ int file_seek(struct inode *inode, uint64_t offset, int whence, uint64_t *out)
     return ret;
 }
 
-/* ---- list of extents
- * ------------------------------------------------------------------------------------ */
+/* ---- list of extents ------------------------------------------------------------------------- */
 
 static int is_shared(struct inode *inode, const struct mapping *map, bool *out)
 {

@@ -53,8 +53,15 @@ uint64_t files_dirty_bytes(const struct fs *fs)
     return fs->files->pending_bytes;
 }
 
-/* ---- one file
- * ----------------------------------------------------------------------------------------- */
+int file_check_regular(const struct inode *inode)
+{
+    if (inode_is_reg(inode))
+        return 0;
+    return fail(inode_is_dir(inode) ? -EISDIR : -EINVAL, "inode %llu is no regular file",
+                LLU(inode->ino));
+}
+
+/* ---- one file -------------------------------------------------------------------------------- */
 
 struct file_state *file_state_peek(struct inode *inode)
 {
@@ -169,8 +176,7 @@ void file_enlist(struct file_state *file)
     file->listed = true;
 }
 
-/* ---- errors
- * --------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 void file_set_error(struct file_state *file, int err)
 {
@@ -194,8 +200,7 @@ int file_take_error(struct inode *inode)
     return 0;
 }
 
-/* ---- forgetting
- * ------------------------------------------------------------------------------------------ */
+/* ---- forgetting ------------------------------------------------------------------------------ */
 
 void file_forget_dirty(struct inode *inode, uint64_t from)
 {

@@ -50,15 +50,6 @@ static int add_sums(const struct batch *batch, size_t from, size_t to)
     return 0;
 }
 
-/* A compressed extent switches the feature of its kind on. */
-static void note_feature(struct engine *engine, uint8_t compression)
-{
-    if (compression == 2)
-        engine->incompat |= INCOMPAT_COMPRESS_LZO;
-    else if (compression == 3)
-        engine->incompat |= INCOMPAT_COMPRESS_ZSTD;
-}
-
 static int swap_some(struct batch *batch, size_t from, size_t to)
 {
     struct inode *inode = batch->inode;
@@ -67,7 +58,7 @@ static int swap_some(struct batch *batch, size_t from, size_t to)
         const struct plan *plan = &batch->plans[i];
 
         TRY(swap_one(inode, plan));
-        note_feature(file_engine(inode), plan->compression);
+        compress_note_feature(file_engine(inode), plan->compression);
         TRY(size_settle(inode, plan->start, plan->start + plan->len, batch->size));
     }
     return add_sums(batch, from, to);

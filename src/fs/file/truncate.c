@@ -26,19 +26,11 @@ static int shrink_mapping(struct inode *inode, uint64_t size)
     struct store *store = inode->fs->store;
     uint64_t from = round_up_to(size, file_sectorsize(inode));
     uint64_t reached = UINT64_MAX;
-
     unsigned items = FILE_DROP_STEP_ITEMS;
 
     while (reached > from) {
-        int ret = store_begin(store, STORE_RELEASE, units_for_items(items));
-        if (ret == -ENOSPC && items > 1) {
-            /* On a full file system small steps still fit. */
-            fail_clear();
-            items = 1;
-            continue;
-        }
-        TRY(ret);
-        ret = shrink_step(inode, size, from, items, &reached);
+        TRY(drop_begin(inode, &items));
+        int ret = shrink_step(inode, size, from, items, &reached);
         store_end(store);
         if (ret < 0)
             return ret;
@@ -101,6 +93,7 @@ static int truncate_locked(struct inode *inode, uint64_t size)
 {
     struct file_state *file;
 
+    TRY(file_check_regular(inode));
     TRY(inode_may_change(inode, false));
     TRY(file_state_get(inode, &file));
     file_hold(file);

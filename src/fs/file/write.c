@@ -127,8 +127,7 @@ int write_range(struct inode *inode, const void *buf, size_t len, uint64_t offse
     return 0;
 }
 
-/* ---- zeroes
- * -------------------------------------------------------------------------------------------- */
+/* ---- zeroes ---------------------------------------------------------------------------------- */
 
 static int sector_has_data(struct inode *inode, uint64_t pos, bool *out)
 {
@@ -176,8 +175,7 @@ int write_old_tail(struct inode *inode)
     return write_zeroes_in_sector(inode, size, end - size);
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static int write_locked(struct inode *inode, const void *buf, size_t len, uint64_t offset,
                         size_t *done)

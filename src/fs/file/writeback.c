@@ -10,8 +10,7 @@
 #define BATCH_BYTES (32 * MIB)
 #define DIRTY_LIMIT_DEFAULT (64 * MIB)
 
-/* ---- one file
- * -------------------------------------------------------------------------------------------- */
+/* ---- one file -------------------------------------------------------------------------------- */
 
 /* Takes the first runs in flight into the batch. */
 static void batch_fill(struct batch *batch)
@@ -27,23 +26,14 @@ static void batch_fill(struct batch *batch)
     }
 }
 
-/* Whether the whole file is in the batch and small enough to live in its item. */
-static bool is_inline(const struct batch *batch)
+/* Whether the whole file is one sector, in the batch, and may live in its item if it fits. */
+static bool may_be_inline(const struct batch *batch)
 {
     return batch->start == 0 && batch->bytes == file_sectorsize(batch->inode) &&
-           inline_fits(batch->inode, batch->size);
+           inline_possible(batch->inode, batch->size);
 }
 
-static int write_inline_locked(struct batch *batch)
-{
-    const struct run *run = runs_after(&batch->file->flight, 0);
-    uint32_t len = (uint32_t)batch->size;
-
-    TRY(inline_put(batch->inode, run->data, len, len, 0));
-    return size_settle(batch->inode, 0, batch->end, batch->size);
-}
-
-static int write_inline(struct batch *batch)
+static int write_inline(struct batch *batch, const struct packed *content)
 {
     struct store *store = batch->inode->fs->store;
 
@@ -51,7 +41,10 @@ static int write_inline(struct batch *batch)
     store_unpromise_data(store, batch->bytes);
     if (ret < 0)
         return ret;
-    ret = write_inline_locked(batch);
+    ret = inline_put(batch->inode, content->bytes, content->len, batch->size, content->compression);
+    compress_note_feature(file_engine(batch->inode), content->compression);
+    if (ret == 0)
+        ret = size_settle(batch->inode, 0, batch->end, batch->size);
     if (ret < 0)
         ret = change_failed(batch->inode, ret);
     store_end(store);
@@ -74,6 +67,25 @@ static int write_extents(struct batch *batch)
     return batch_swap(batch);
 }
 
+/* Inline where the content fits into the item, compressed if the inode wants that. */
+static int write_somehow(struct batch *batch)
+{
+    CLEANUP(packed_release) struct packed content = {0};
+
+    if (may_be_inline(batch)) {
+        content.bytes = runs_after(&batch->file->flight, 0)->data;
+        content.len = (uint32_t)batch->size;
+        int ret = compress_inline(batch->inode, &content);
+        if (ret < 0) {
+            store_unpromise_data(batch->inode->fs->store, batch->bytes);
+            return ret;
+        }
+        if (inline_fits(batch->inode, content.len))
+            return write_inline(batch, &content);
+    }
+    return write_extents(batch);
+}
+
 static int write_batch(struct file_state *file, uint64_t size)
 {
     CLEANUP(batch_release)
@@ -84,7 +96,7 @@ static int write_batch(struct file_state *file, uint64_t size)
     };
 
     batch_fill(&batch);
-    int ret = is_inline(&batch) ? write_inline(&batch) : write_extents(&batch);
+    int ret = write_somehow(&batch);
     pthread_mutex_lock(&file->lock);
     runs_land(file, batch.end);
     pthread_mutex_unlock(&file->lock);
@@ -140,8 +152,7 @@ int file_writeback(struct inode *inode)
     return err < 0 ? err : ret;
 }
 
-/* ---- all files
- * ----------------------------------------------------------------------------------------- */
+/* ---- all files ------------------------------------------------------------------------------- */
 
 struct inode_set {
     struct inode **inodes;
@@ -217,8 +228,7 @@ int writeback_for_space(struct fs *fs)
     return store_commit(fs->store);
 }
 
-/* ---- in the background
- * ----------------------------------------------------------------------------------- */
+/* ---- in the background ----------------------------------------------------------------------- */
 
 static uint64_t dirty_limit(const struct fs *fs)
 {

@@ -151,8 +151,7 @@ static void an_error_waits_for_its_file(void **state)
     world_free(&world);
 }
 
-/* ---- damage ------------------------------------------------------------------------------------
- */
+/* ---- damage ---------------------------------------------------------------------------------- */
 
 static int take_address(void *arg, const struct file_map *map)
 {

@@ -253,6 +253,19 @@ static struct mkfs_options pick_options(struct model *m)
     return options;
 }
 
+/* The last file is compressed in one of the ways there are. */
+static void compress_file(struct model *m)
+{
+    static const char *const ways[] = {"zlib", "lzo", "zstd:7"};
+    const char *way = ways[below(m, ARRAY_LEN(ways))];
+
+    ok(store_begin(m->world.store, STORE_CREATE, 8));
+    ok(xattr_set(m->world.file[2], "btrfs.compression", way, strlen(way), 0));
+    m->world.file[2]->item.flags |= INODE_COMPRESS;
+    inode_mark_dirty(m->world.file[2]);
+    store_end(m->world.store);
+}
+
 static void run(uint64_t seed)
 {
     struct model m = {.sector = 4096};
@@ -264,7 +277,7 @@ static void run(uint64_t seed)
         below(&m, 2) ? 256 * KIB : 0;
     for (unsigned f = 0; f < WORLD_FILES; f++)
         m.file[f].data = calloc(1, FILE_MAX);
-    m.world.file[2]->item.flags |= INODE_COMPRESS;
+    compress_file(&m);
     for (unsigned i = 0; i < OPERATIONS; i++)
         operate(&m);
     op_reopen(&m);
