@@ -144,6 +144,7 @@ static const struct section {
     {"flags", make_flags},
     {"times", make_times},
     {"subvolumes", make_subvolumes},
+    {"path-max", make_path_max},
 };
 
 enum { NR_SECTIONS = sizeof(sections) / sizeof(sections[0]) };

@@ -48,6 +48,7 @@ void make_links(void);
 void make_names(void);
 void make_collisions(void);
 void make_deep(void);
+void make_path_max(void);
 void make_many(void);
 void make_gaps(void);
 

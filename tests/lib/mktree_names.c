@@ -131,7 +131,7 @@ void make_collisions(void)
 
 void make_deep(void)
 {
-    char name[NAME_MAX + 1], here[32];
+    char here[32];
     int levels = 0;
 
     for (; levels < 60; levels++) {
@@ -141,9 +141,16 @@ void make_deep(void)
     }
     while (levels-- > 0)
         leave();
-    /* A path longer than PATH_MAX: only reached step by step. */
+}
+
+/* A path longer than PATH_MAX: only reached step by step. */
+void make_path_max(void)
+{
+    char name[NAME_MAX + 1];
+    int levels = 0;
+
     name_of_length(name, NAME_MAX, "long-");
-    for (levels = 0; levels < 18; levels++)
+    for (; levels < 18; levels++)
         enter(name);
     write_file("bottom", TEXT, 10);
     while (levels-- > 0)

@@ -31,14 +31,17 @@ by_library() {
     [[ -s $scratch/said ]] && diag "$(head -n 5 "$scratch/said")"
 }
 
-# copse cp -a to a file system that can hold it all; directories' times only by the copy.
+# copse cp -a to a file system that can hold it all; but cp(1) too ends where a path has no name for
+# the kernel any more, so that one directory stays behind.
 by_cp() {
-    local disk=$scratch/out.img out=$scratch/out
+    local disk=$scratch/out.img out=$scratch/out from=()
     truncate -s 2G "$disk"
     mkfs.btrfs -q -f -n 64k "$disk" >/dev/null 2>&1 && mount_image "$disk" "$out" noatime || return
-    if "$COPSE" cp -a "$image:/" "$out/" 2>"$scratch/said"; then
-        "$(tool manifest)" -o "$scratch/copied" "$out"
-        compare_columns "$1: copse cp -a" "$copy_loses" "$scratch/copied" "$expected"
+    mapfile -t from < <(cut -f 1 "$expected" | grep -vE '^(\.|.*/.*|path-max)$' | sed "s|^|$image:/|")
+    if "$COPSE" cp -a "${from[@]}" "$out/" 2>"$scratch/said"; then
+        "$(tool manifest)" "$out" | grep -v $'^\\.\t' >"$scratch/copied"
+        grep -vE $'^(\\.|path-max|path-max/.*)\t' "$expected" >"$scratch/to-copy"
+        compare_columns "$1: copse cp -a" "$copy_loses" "$scratch/copied" "$scratch/to-copy"
     else
         not_ok "$1: copse cp -a"
     fi
