@@ -68,6 +68,11 @@ static uint64_t expected_size(const struct mnode *node)
     return S_ISLNK(node->mode) ? strlen(node->target) : 0;
 }
 
+static bool may_be_older(const struct world *world, const struct mnode *node)
+{
+    return world->after_crash && node->older_count > 0;
+}
+
 static int compare_stat(struct world *world, struct mnode *node, struct inode *inode)
 {
     struct copse_stat st;
@@ -84,7 +89,7 @@ static int compare_stat(struct world *world, struct mnode *node, struct inode *i
                           node->uid + ((uint64_t)node->gid << 32));
     if (st.rdev != node->rdev)
         return wrong_node(world, node, "device number", st.rdev, node->rdev);
-    if (st.size != expected_size(node) && !node->uncertain)
+    if (st.size != expected_size(node) && !may_be_older(world, node))
         return wrong_node(world, node, "size", st.size, expected_size(node));
     if ((S_ISREG(node->mode) || S_ISDIR(node->mode)) && st.flags != node->flags)
         return wrong_node(world, node, "flags", st.flags, node->flags);
@@ -154,8 +159,8 @@ int compare_node(struct world *world, struct mnode *node, struct inode *inode)
         return compare_dir(world, node, inode);
     if (!S_ISREG(node->mode))
         return 0;
-    if (node->uncertain && world->after_crash)
-        return adopt_content(world, node, inode);
+    if (may_be_older(world, node))
+        return compare_older(world, node, inode);
     return compare_content(world, node, inode);
 }
 

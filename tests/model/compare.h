@@ -23,6 +23,8 @@ int compare_range(struct world *world, const struct mnode *node, struct inode *i
 int compare_holes(struct world *world, const struct mnode *node, struct inode *inode) MUST_USE;
 /* Extents as fiemap shows them: in order, apart, covering all that is not zero. */
 int compare_extents(struct world *world, const struct mnode *node, struct inode *inode) MUST_USE;
+/* After a crash: each page is as it was at some time since it was last durable. */
+int compare_older(struct world *world, struct mnode *node, struct inode *inode) MUST_USE;
 /* Takes the content over from the file system, where it may be one thing or another. */
 int adopt_content(struct world *world, struct mnode *node, struct inode *inode) MUST_USE;
 

@@ -111,8 +111,55 @@ int adopt_content(struct world *world, struct mnode *node, struct inode *inode)
     if (node->content.size > st.size)
         return wrong_node(world, node, "end of data", node->content.size, st.size);
     node->content.size = st.size;
-    node->uncertain = false;
     return 0;
+}
+
+/* Whether one of the contents is the page at `at`, as far as it lies within the size. */
+static bool page_was(const struct mnode *node, const struct content *last, uint64_t at)
+{
+    size_t len = MIN(PAGE_BYTES, node->content.size - at);
+    bool was = content_same(&node->content, last, at, len);
+
+    for (size_t i = 0; !was && i < node->older_count; i++)
+        was = content_same(&node->content, &node->older[i], at, len);
+    return was;
+}
+
+static int check_pages(struct world *world, const struct mnode *node, const struct content *last,
+                       const struct content *pages)
+{
+    for (size_t i = 0; i < pages->count; i++) {
+        uint64_t at = pages->refs[i].index * PAGE_BYTES;
+
+        if (at < node->content.size && !page_was(node, last, at))
+            return wrong(world, "%s: the page at %llu is as it never was (size %llu)",
+                         model_path(&world->now, node), LLU(at), LLU(node->content.size));
+    }
+    return 0;
+}
+
+int compare_older(struct world *world, struct mnode *node, struct inode *inode)
+{
+    struct content last = node->content;
+    uint64_t least = last.size, most = last.size;
+
+    for (size_t i = 0; i < node->older_count; i++) {
+        least = MIN(least, node->older[i].size);
+        most = MAX(most, node->older[i].size);
+    }
+    node->content = (struct content){0};
+    int ret = adopt_content(world, node, inode);
+    if (ret == 0 && (node->content.size < least || node->content.size > most))
+        ret = wrong_node(world, node, "size after a crash", node->content.size, most);
+    if (ret == 0)
+        ret = check_pages(world, node, &last, &node->content);
+    for (size_t i = 0; ret == 0 && i < node->older_count; i++)
+        ret = check_pages(world, node, &last, &node->older[i]);
+    if (ret == 0)
+        ret = check_pages(world, node, &last, &last);
+    content_free(&last);
+    model_is_durable(node);
+    return ret;
 }
 
 /* ---- holes and extents

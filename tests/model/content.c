@@ -172,6 +172,14 @@ void content_clone(struct content *dst, const struct content *src)
         dst->refs[i].page->refs++;
 }
 
+bool content_same(const struct content *a, const struct content *b, uint64_t offset, size_t len)
+{
+    const struct page *x = page_at(a, offset / PAGE_BYTES), *y = page_at(b, offset / PAGE_BYTES);
+    size_t in = offset % PAGE_BYTES;
+
+    return x == y || memcmp(x->bytes + in, y->bytes + in, len) == 0;
+}
+
 void content_free(struct content *content)
 {
     for (size_t i = 0; i < content->count; i++)

@@ -40,8 +40,26 @@ struct mnode *model_new(struct model *model, uint32_t mode)
     return node;
 }
 
+void model_will_change(struct mnode *node)
+{
+    node->older = realloc(node->older, (node->older_count + 1) * sizeof(*node->older));
+    if (!node->older)
+        abort();
+    content_clone(&node->older[node->older_count++], &node->content);
+}
+
+void model_is_durable(struct mnode *node)
+{
+    for (size_t i = 0; i < node->older_count; i++)
+        content_free(&node->older[i]);
+    free(node->older);
+    node->older = NULL;
+    node->older_count = 0;
+}
+
 static void node_free(struct mnode *node)
 {
+    model_is_durable(node);
     content_free(&node->content);
     for (size_t i = 0; i < node->xattr_count; i++)
         free(node->xattrs[i].value);
@@ -90,6 +108,9 @@ static struct mnode *node_copy(const struct mnode *src)
     *dst = *src;
     dst->held = false;
     content_clone(&dst->content, &src->content);
+    dst->older = must_alloc(src->older_count * sizeof(*dst->older));
+    for (size_t i = 0; i < src->older_count; i++)
+        content_clone(&dst->older[i], &src->older[i]);
     dst->target = src->target ? strdup(src->target) : NULL;
     dst->xattrs = must_alloc(src->xattr_count * sizeof(*dst->xattrs));
     for (size_t i = 0; i < src->xattr_count; i++) {

@@ -43,6 +43,8 @@ void content_zero(struct content *content, uint64_t offset, uint64_t end);
 void content_copy(struct content *dst, uint64_t dst_offset, const struct content *src,
                   uint64_t src_offset, uint64_t len);
 void content_clone(struct content *dst, const struct content *src);
+/* Whether [offset, offset + len), within one page, reads the same in both. */
+bool content_same(const struct content *a, const struct content *b, uint64_t offset, size_t len);
 void content_free(struct content *content);
 
 /* ---- nodes ------------------------------------------------------------------------------------
@@ -67,9 +69,10 @@ struct mnode {
     uint64_t rdev;
     uint32_t flags; /* FS_*_FL */
     unsigned nlink;
-    bool held;      /* in use without regard to its names */
-    bool uncertain; /* after a crash the content may be an older one */
+    bool held; /* in use without regard to its names */
     struct content content;
+    struct content *older; /* contents it had since it was last made durable */
+    size_t older_count;
     char *target;
     struct mname *names;
     size_t name_count;
@@ -86,6 +89,11 @@ struct model {
     size_t count, cap;
     unsigned next_id;
 };
+
+/* Called before the content changes: a crash may bring this one back. */
+void model_will_change(struct mnode *node);
+/* A crash brings back what it is now and nothing else. */
+void model_is_durable(struct mnode *node);
 
 void model_init(struct model *model);
 void model_free(struct model *model);

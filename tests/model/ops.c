@@ -60,7 +60,7 @@ struct mnode *pick_node(struct step *step)
 }
 
 /* Two pairs of names whose hashes are equal, so that they share an item. */
-static const char *const colliding[] = {"collide-AAAAAAAA", "collide-AAAAAAAA"};
+static const char *const colliding[] = {"ondzrey1", "rpjadgpl", "xpz3fees", "kehxdals"};
 
 void pick_name(struct step *step, const struct mnode *dir, char name[MODEL_NAME_MAX + 1])
 {
@@ -129,7 +129,7 @@ static int op_fsync(struct step *step)
     mount_put(step->world->m, inode);
     if (ret < 0)
         return failed_node(step->world, node, "fsync", ret);
-    node->uncertain = false;
+    model_is_durable(node);
     world_set_durable(step->world);
     return 0;
 }
@@ -145,12 +145,16 @@ static int op_background(struct step *step)
 
 static int op_reopen(struct step *step)
 {
+    if (step->world->before_crash)
+        return world_sync(step->world);
     told(step->world, "reopen\n");
     return world_reopen(step->world);
 }
 
 static int op_crash(struct step *step)
 {
+    if (step->world->before_crash)
+        return world_sync(step->world);
     told(step->world, "crash\n");
     return world_crash(step->world);
 }
@@ -180,6 +184,8 @@ int op_run(struct world *world, uint64_t op_seed)
         world->now.nodes[i]->has_stat = false;
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         total += table[i].weight;
+    if (world->before_crash && chance(&step, 6))
+        return chance(&step, 2) ? op_sync(&step) : op_fsync(&step);
     uint64_t at = pick(&step, total);
     for (size_t i = 0;; i++) {
         if (at < table[i].weight)

@@ -97,8 +97,8 @@ static int write_at(struct step *step, struct mnode *node, uint64_t offset, size
     if (ret < 0)
         return ret;
     if (done > 0) {
+        model_will_change(node);
         content_write(&node->content, offset, buffer, done);
-        node->uncertain = true;
     }
     return 0;
 }
@@ -161,8 +161,8 @@ int op_truncate(struct step *step)
     mount_put(world->m, inode);
     ret = answered(step, text, ret, 0);
     if (ret > 0) {
+        model_will_change(node);
         content_truncate(&node->content, st.size);
-        node->uncertain = true;
     }
     return ret < 0 ? -1 : 0;
 }
@@ -193,7 +193,6 @@ static int adopt_either(struct step *step, struct mnode *node, struct inode *ino
                 ret = wrong_node(world, node, "byte after a refusal", at + b, is[b]);
     }
     content_free(&before);
-    node->uncertain = true;
     return ret;
 }
 
@@ -203,10 +202,11 @@ static int finish(struct step *step, struct mnode *node, struct inode *inode, in
 {
     int ret = answer < 0 ? -1 : 0;
 
+    if (answer > 0 || refused)
+        model_will_change(node);
     if (answer > 0) {
         content_free(&node->content);
         content_clone(&node->content, wanted);
-        node->uncertain = true;
     } else if (answer == 0 && refused) {
         ret = adopt_either(step, node, inode, wanted);
     }

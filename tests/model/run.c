@@ -21,7 +21,7 @@ static uint64_t op_seed(uint64_t seed, unsigned number)
 
 static void run_here(const struct run *run, struct world *world)
 {
-    world->trace = run->trace;
+    *world = (struct world){.trace = run->trace};
     int ret = world_start(world, run->seed, false);
 
     for (size_t i = 0; ret == 0 && i < run->count; i++) {

@@ -59,9 +59,7 @@ int world_open(struct world *world, bool readonly)
 
 int world_start(struct world *world, uint64_t seed, bool record)
 {
-    FILE *trace = world->trace;
-
-    *world = (struct world){.seed = seed, .trace = trace};
+    world->seed = seed;
     config_choose(&world->config, seed);
     world->env = env_seeded_new(seed);
     world->disk = dev_mem_new(world->config.device_bytes);
@@ -70,15 +68,17 @@ int world_start(struct world *world, uint64_t seed, bool record)
     int ret = mkfs_run(world->env, world->disk, &world->config.mkfs, NULL);
     if (ret < 0)
         return failed(world, "mkfs", ret);
-    if (record)
+    if (record) {
+        world->start = dev_mem_clone(world->disk);
         world->recorder = dev_record_new(world->disk);
+    }
     if (world_open(world, false) < 0)
         return -1;
     world_set_durable(world);
     return 0;
 }
 
-void world_end(struct world *world)
+void world_leave(struct world *world)
 {
     if (world->m) {
         world_release_all(world);
@@ -86,11 +86,18 @@ void world_end(struct world *world)
     }
     model_free(&world->now);
     model_free(&world->durable);
-    if (world->recorder)
-        dev_close(world->recorder);
-    else
+    if (!world->recorder)
         dev_close(world->disk);
     env_seeded_free(world->env);
+}
+
+void world_end(struct world *world)
+{
+    world_leave(world);
+    if (!world->recorder)
+        return;
+    dev_close(world->recorder);
+    dev_close(world->start);
 }
 
 void world_release_all(struct world *world)
@@ -132,7 +139,7 @@ int world_sync(struct world *world)
     if (ret < 0)
         return failed(world, "sync", ret);
     for (size_t i = 0; i < world->now.count; i++)
-        world->now.nodes[i]->uncertain = false;
+        model_is_durable(world->now.nodes[i]);
     world_set_durable(world);
     return 0;
 }

@@ -36,6 +36,7 @@ struct world {
     struct env *env;
     struct dev *disk;     /* memory; outlives every open */
     struct dev *recorder; /* in front of it, or NULL */
+    struct dev *start;    /* with a recorder: the device before its first entry */
     struct mount *m;
     struct model now;
     struct model durable; /* what a crash must bring back */
@@ -47,7 +48,8 @@ struct world {
     FILE *trace;      /* NULL, or where operations are told */
     bool after_crash; /* compare: uncertain content is taken over */
     char error[4096];
-    /* For the crash explorer. */
+    /* For the crash explorer: no reopening and crashing on the way, and who hears of promises. */
+    bool before_crash;
     void (*on_durable)(struct world *world);
     void *arg;
 };
@@ -56,6 +58,8 @@ void config_choose(struct config *config, uint64_t seed);
 
 int world_start(struct world *world, uint64_t seed, bool record) MUST_USE;
 void world_end(struct world *world);
+/* The same, and leaves start and recorder to the caller. */
+void world_leave(struct world *world);
 
 /* Says what is wrong; returns -1. The first one counts. */
 int wrong(struct world *world, const char *fmt, ...) PRINTF_LIKE(2, 3);

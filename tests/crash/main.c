@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Guards promises 4, 5 and 6: whenever the power is cut, and whatever of the writes since the last
+ * flush is lost, reordered or torn, the file system opens, its trees agree with each other, and
+ * everything that was promised to be durable is there.
+ *
+ *   crash [SHARD OF]                       CRASH_STATES states, all shards together
+ *   CRASH_SEED=S CRASH_STATE=P:F:R crash   one state: position, fate, seed
+ *   CRASH_FIRST=S                          begin with another workload
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/crash/state.h"
+
+#define STATES 20000
+#define STATES_PER_WORKLOAD 200
+#define OPS 100
+
+#define LLU(v) ((unsigned long long)(v))
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+struct outcome {
+    uint64_t states, violations;
+    char text[8192];
+};
+
+static void complain(struct outcome *outcome, const struct history *history,
+                     const struct state_id *id, const char *error)
+{
+    size_t used = strlen(outcome->text);
+
+    outcome->violations++;
+    snprintf(outcome->text + used, sizeof(outcome->text) - used,
+             "CRASH_SEED=%llu CRASH_STATE=%zu:%d:%llu (of %zu; %s): %s\n", LLU(history->seed),
+             id->position, (int)id->fate, LLU(id->seed), history->count, history->config.text,
+             error);
+}
+
+/* ---- states of one workload
+ * -------------------------------------------------------------------------------------- */
+
+static int by_position(const void *a, const void *b)
+{
+    const struct state_id *x = a, *y = b;
+
+    return x->position < y->position ? -1 : x->position > y->position;
+}
+
+static struct state_id *choose(const struct history *history, size_t count)
+{
+    struct state_id *ids = must_alloc(count * sizeof(*ids));
+    struct rng rng;
+
+    rng_seed(&rng, history->seed ^ 0x6372617368ULL);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = (struct state_id){
+            .position = rng_below(&rng, history->count + 1),
+            .fate = (enum fate)rng_below(&rng, FATES),
+            .seed = rng_below(&rng, 1000000),
+        };
+    qsort(ids, count, sizeof(*ids), by_position);
+    return ids;
+}
+
+static void try_state(const struct history *history, struct cursor *cursor,
+                      const struct state_id *id, struct outcome *outcome)
+{
+    char error[4096];
+
+    cursor_advance(cursor, history, id->position);
+    struct dev *disk = state_make(history, cursor, id);
+    outcome->states++;
+    if (state_judge(history, id, disk, error, sizeof(error)) < 0)
+        complain(outcome, history, id, error);
+    dev_close(disk);
+}
+
+static void try_workload(uint64_t seed, size_t count, const struct state_id *only,
+                         struct outcome *outcome)
+{
+    struct history history;
+    struct cursor cursor = {0};
+
+    if (history_make(&history, seed, (unsigned)number_from("CRASH_OPS", OPS)) < 0) {
+        const struct state_id none = {0};
+
+        complain(outcome, &history, &none, history.error);
+        history_free(&history);
+        return;
+    }
+    cursor.disk = dev_mem_clone(history.start);
+    struct state_id *ids = only ? NULL : choose(&history, count);
+    for (size_t i = 0; i < count; i++)
+        try_state(&history, &cursor, only ? only : &ids[i], outcome);
+    free(ids);
+    dev_close(cursor.disk);
+    history_free(&history);
+}
+
+/* In a process of its own, so that a crash of ours is a violation like any other. */
+static void try_apart(uint64_t seed, size_t count, struct outcome *total)
+{
+    struct outcome *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int status;
+
+    if (shared == MAP_FAILED)
+        abort();
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        abort();
+    if (pid == 0) {
+        try_workload(seed, count, NULL, shared);
+        _exit(0);
+    }
+    if (waitpid(pid, &status, 0) != pid)
+        abort();
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        shared->violations++;
+        snprintf(shared->text, sizeof(shared->text),
+                 "CRASH_SEED=%llu: state %llu: the process ended with status %#x\n", LLU(seed),
+                 LLU(shared->states), (unsigned)status);
+    }
+    total->states += shared->states;
+    total->violations += shared->violations;
+    for (char *line = strtok(shared->text, "\n"); line; line = strtok(NULL, "\n"))
+        printf("# %s\n", line);
+    munmap(shared, sizeof(*shared));
+}
+
+static int replay(const char *text)
+{
+    struct outcome *outcome = calloc(1, sizeof(*outcome));
+    unsigned long long position, seed;
+    struct state_id id;
+    unsigned fate;
+
+    if (!outcome || sscanf(text, "%llu:%u:%llu", &position, &fate, &seed) != 3 || fate >= FATES)
+        return 2;
+    id = (struct state_id){.position = position, .fate = (enum fate)fate, .seed = seed};
+    try_workload(number_from("CRASH_SEED", 1), 1, &id, outcome);
+    fputs(outcome->violations ? outcome->text : "all is well\n", stdout);
+    int ret = outcome->violations ? 1 : 0;
+    free(outcome);
+    return ret;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t number = argc > 2 ? strtoull(argv[1], NULL, 0) : 0;
+    uint64_t shards = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+    uint64_t states = number_from("CRASH_STATES", STATES) / shards;
+    uint64_t workloads = (states + STATES_PER_WORKLOAD - 1) / STATES_PER_WORKLOAD;
+    uint64_t first = number_from("CRASH_FIRST", 1) + number * workloads;
+    struct outcome total = {0};
+
+    if (getenv("CRASH_STATE"))
+        return replay(getenv("CRASH_STATE"));
+    printf("1..1\n# workloads %llu to %llu\n", LLU(first), LLU(first + workloads - 1));
+    for (uint64_t i = 0; i < workloads; i++)
+        try_apart(first + i, STATES_PER_WORKLOAD, &total);
+    printf("%s 1 - %llu states, %llu violations\n", total.violations ? "not ok" : "ok",
+           LLU(total.states), LLU(total.violations));
+    return total.violations ? 1 : 0;
+}
