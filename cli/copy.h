@@ -41,7 +41,7 @@ int copy_stream(struct copy *copy, struct file *dst, enum copy_side *side);
 
 /* copy_attributes.c */
 /* Before the content comes: what decides how it is stored. */
-int copy_storage_attributes(struct file *src, struct file *dst);
+int copy_storage_attributes(struct copy *copy, struct file *src, struct file *dst);
 /* Everything after it. made: dst is new, so that a mode is due even without -a. */
 int copy_attributes(struct copy *copy, struct file *src, const struct copse_stat *st,
                     struct file *dst, bool made);

@@ -23,7 +23,13 @@ static bool is_host_refusal(const struct file *dst, int err)
     return !dst->tree->fs && (err == -EPERM || err == -EOPNOTSUPP || err == -EACCES);
 }
 
-static int copy_xattr(struct file *src, struct file *dst, const char *name)
+/* What the host's file system does not take as an attribute is no reason to stop. */
+static bool is_host_limit(const struct file *dst, int err)
+{
+    return !dst->tree->fs && (err == -ENOSPC || err == -E2BIG || err == -ERANGE || err == -EINVAL);
+}
+
+static int copy_xattr(struct copy *copy, struct file *src, struct file *dst, const char *name)
 {
     void *value;
     size_t len;
@@ -35,11 +41,15 @@ static int copy_xattr(struct file *src, struct file *dst, const char *name)
         return ret;
     ret = file_xattr_set(dst, name, value, len);
     free(value);
+    if (is_host_limit(dst, ret)) {
+        cli_warn(copy->cli, dst->path, "%s: not kept: %s", name, strerror(-ret));
+        return 0;
+    }
     return is_host_refusal(dst, ret) ? 0 : ret;
 }
 
 /* All attributes that are (or are not) about storage. */
-static int copy_xattrs(struct file *src, struct file *dst, bool storage)
+static int copy_xattrs(struct copy *copy, struct file *src, struct file *dst, bool storage)
 {
     char *list;
     size_t len;
@@ -51,7 +61,7 @@ static int copy_xattrs(struct file *src, struct file *dst, bool storage)
         return ret;
     for (size_t at = 0; ret == 0 && at < len; at += strlen(list + at) + 1) {
         if (begins(list + at, STORAGE_PREFIX) == storage)
-            ret = copy_xattr(src, dst, list + at);
+            ret = copy_xattr(copy, src, dst, list + at);
     }
     free(list);
     return ret;
@@ -78,9 +88,9 @@ static int drop_inherited_acls(struct file *src, struct file *dst)
     return 0;
 }
 
-int copy_storage_attributes(struct file *src, struct file *dst)
+int copy_storage_attributes(struct copy *copy, struct file *src, struct file *dst)
 {
-    return copy_xattrs(src, dst, true);
+    return copy_xattrs(copy, src, dst, true);
 }
 
 /* Whose the copy is; *kept: as asked for. */
@@ -107,7 +117,7 @@ int copy_attributes(struct copy *copy, struct file *src, const struct copse_stat
     if (ret == 0 && copy->archive && !S_ISLNK(st->mode))
         ret = drop_inherited_acls(src, dst);
     if (ret == 0 && copy->archive)
-        ret = copy_xattrs(src, dst, false);
+        ret = copy_xattrs(copy, src, dst, false);
     if (ret < 0)
         return ret;
     if (copy->archive)

@@ -110,7 +110,7 @@ static void copy_regular(const struct step *step)
 
     if (ret == 0) {
         if (copy->archive)
-            ret = copy_storage_attributes(step->src, &dst);
+            ret = copy_storage_attributes(copy, step->src, &dst);
         if (ret == 0)
             ret = copy_content(copy, step->src, &dst, step->st.size, &side);
         if (ret == 0) {
@@ -245,7 +245,7 @@ static void copy_dir(const struct step *step)
     if (ret == 0) {
         ret = note_top(copy, dst);
         if (ret == 0 && copy->archive)
-            ret = copy_storage_attributes(step->src, dst);
+            ret = copy_storage_attributes(copy, step->src, dst);
         if (ret == 0)
             copy_names(step, dst);
         /* After the names: they change its times. */

@@ -26,7 +26,7 @@ struct tree *host_tree(void)
 
 int file_walk(struct tree *tree, const char *path, bool nofollow, struct file *out)
 {
-    *out = (struct file){.tree = tree, .fd = -1};
+    *out = (struct file){.tree = tree, .fd = -1, .dir_fd = -1};
     return noted(tree, tree->ops->walk(tree, path, nofollow, out));
 }
 
@@ -34,12 +34,12 @@ void file_close(struct file *file)
 {
     if (file->tree)
         file->tree->ops->close(file);
-    *file = (struct file){.fd = -1};
+    *file = (struct file){.fd = -1, .dir_fd = -1};
 }
 
 int file_lookup(struct file *dir, const char *name, struct file *out)
 {
-    *out = (struct file){.tree = dir->tree, .fd = -1};
+    *out = (struct file){.tree = dir->tree, .fd = -1, .dir_fd = -1};
     return CALL(dir, lookup, name, out);
 }
 
@@ -144,13 +144,13 @@ int file_fsync(struct file *file, bool data_only)
 
 int file_make(struct file *dir, const char *name, uint32_t mode, uint64_t rdev, struct file *out)
 {
-    *out = (struct file){.tree = dir->tree, .fd = -1};
+    *out = (struct file){.tree = dir->tree, .fd = -1, .dir_fd = -1};
     return CALL(dir, make, name, mode, rdev, out);
 }
 
 int file_symlink(struct file *dir, const char *name, const char *target, struct file *out)
 {
-    *out = (struct file){.tree = dir->tree, .fd = -1};
+    *out = (struct file){.tree = dir->tree, .fd = -1, .dir_fd = -1};
     return CALL(dir, symlink, name, target, out);
 }
 

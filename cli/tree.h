@@ -21,6 +21,7 @@ struct file {
     copse_node *node; /* in a file system of ours */
     char *path;       /* on the host */
     int fd;           /* on the host: opened when its content is touched, else -1 */
+    int dir_fd;       /* on the host: of a directory too deep for paths, else -1 */
     bool writable;    /* how fd was opened */
     bool append;      /* to be set before the content is touched */
 };

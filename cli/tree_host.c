@@ -25,11 +25,19 @@ static int errno_of(long ret)
     return ret < 0 ? -errno : 0;
 }
 
-static char *join(const char *dir, const char *name)
-{
-    size_t len = strlen(dir);
+/* Beyond it a path goes through a descriptor: the kernel takes no path of more than 4096 bytes. */
+#define PATH_COMFORTABLE 3000
 
-    return format_text("%s%s%s", dir, len > 0 && dir[len - 1] == '/' ? "" : "/", name);
+/* The path of a name in dir; dir must stay open as long as it is used. */
+static char *join(struct file *dir, const char *name)
+{
+    size_t len = strlen(dir->path);
+
+    if (len > PATH_COMFORTABLE && dir->dir_fd < 0)
+        dir->dir_fd = open(dir->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir->dir_fd >= 0)
+        return format_text("/proc/self/fd/%d/%s", dir->dir_fd, name);
+    return format_text("%s%s%s", dir->path, len > 0 && dir->path[len - 1] == '/' ? "" : "/", name);
 }
 
 static int walk(struct tree *tree, const char *path, bool nofollow, struct file *out)
@@ -51,6 +59,8 @@ static void close_file(struct file *file)
 {
     if (file->fd >= 0)
         close(file->fd);
+    if (file->dir_fd >= 0)
+        close(file->dir_fd);
     free(file->path);
 }
 
@@ -71,7 +81,7 @@ static int open_content(struct file *file, bool writable)
 static int lookup(struct file *dir, const char *name, struct file *out)
 {
     struct stat st;
-    char *path = join(dir->path, name);
+    char *path = join(dir, name);
 
     if (lstat(path, &st) < 0) {
         free(path);
@@ -296,7 +306,7 @@ static int sync_all(struct tree *tree, const char *path)
 
 static int make(struct file *dir, const char *name, uint32_t mode, uint64_t rdev, struct file *out)
 {
-    char *path = join(dir->path, name);
+    char *path = join(dir, name);
     int ret;
 
     if (S_ISDIR(mode)) {
@@ -317,7 +327,7 @@ static int make(struct file *dir, const char *name, uint32_t mode, uint64_t rdev
 
 static int make_symlink(struct file *dir, const char *name, const char *target, struct file *out)
 {
-    char *path = join(dir->path, name);
+    char *path = join(dir, name);
 
     if (symlink(target, path) < 0) {
         free(path);
@@ -329,7 +339,7 @@ static int make_symlink(struct file *dir, const char *name, const char *target, 
 
 static int add_link(struct file *file, struct file *dir, const char *name)
 {
-    char *path = join(dir->path, name);
+    char *path = join(dir, name);
     int ret = errno_of(link(file->path, path));
 
     free(path);
@@ -338,7 +348,7 @@ static int add_link(struct file *file, struct file *dir, const char *name)
 
 static int remove_name(struct file *dir, const char *name, bool is_dir)
 {
-    char *path = join(dir->path, name);
+    char *path = join(dir, name);
     int ret = errno_of(is_dir ? rmdir(path) : unlink(path));
 
     free(path);
@@ -348,7 +358,7 @@ static int remove_name(struct file *dir, const char *name, bool is_dir)
 static int rename_file(struct file *from_dir, const char *from, struct file *to_dir, const char *to,
                        unsigned flags)
 {
-    char *old = join(from_dir->path, from), *new = join(to_dir->path, to);
+    char *old = join(from_dir, from), *new = join(to_dir, to);
     int ret = errno_of(renameat2(AT_FDCWD, old, AT_FDCWD, new,
                                  (flags & COPSE_RENAME_NOREPLACE ? RENAME_NOREPLACE : 0) |
                                      (flags & COPSE_RENAME_EXCHANGE ? RENAME_EXCHANGE : 0)));

@@ -308,7 +308,8 @@ static int dump_trees(struct dumper *dumper, uint64_t wanted)
         TRY(dump_titled(dumper, "chunk", &chunk));
     if (has_log && (!wanted || wanted == TREE_LOG)) {
         TRY(dump_titled(dumper, "log root", &log));
-        TRY(dump_roots(dumper, &log, 0));
+        if (wanted)
+            TRY(dump_roots(dumper, &log, 0));
     }
     if (wanted == TREE_ROOT || wanted == TREE_CHUNK || (wanted == TREE_LOG && has_log))
         return 0;
