@@ -5,6 +5,8 @@
  */
 #include "fs/file/test/world.h"
 
+#include <linux/falloc.h>
+
 #define LEN (40 * KIB)
 
 static uint8_t old_data[LEN], new_data[LEN], got[2 * LEN];
@@ -151,6 +153,75 @@ static void an_error_waits_for_its_file(void **state)
     world_free(&world);
 }
 
+static bool holds(struct world *world, unsigned f, const uint8_t *data, size_t len)
+{
+    size_t done;
+
+    ok(file_read(world->file[f], got, sizeof(got), 0, &done));
+    return done == len && memcmp(got, data, len) == 0;
+}
+
+/* Changes of every kind, each of which may fail or be refused after another has failed. */
+static int try_changes(struct world *world)
+{
+    size_t done;
+    int ret = file_write(world->file[0], new_data, LEN, 0, &done);
+
+    if (ret == 0)
+        ret = file_writeback(world->file[0]);
+    if (ret == 0)
+        ret = file_clone_range(world->file[0], 0, 8192, world->file[1], 8192);
+    if (ret == 0)
+        ret = file_fallocate(world->file[1], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, LEN);
+    if (ret == 0)
+        ret = file_fallocate(world->file[1], 0, LEN, LEN);
+    if (ret == 0)
+        ret = file_truncate(world->file[2], 100);
+    return ret == 0 ? store_commit(world->store) : ret;
+}
+
+/* Each operation of the device fails once and for good: old or new, and everything is let go. */
+static void fail_nth(uint64_t nth, bool *reached)
+{
+    const struct dev_fault failure = {
+        .ops = DEV_OP_WRITE | DEV_OP_FLUSH | DEV_OP_READ,
+        .nth = nth,
+        .permanent = nth % 2,
+        .torn = nth % 3 == 0,
+        .err = -EIO,
+    };
+    struct world world;
+
+    make(&world);
+    for (unsigned f = 0; f < WORLD_FILES; f++)
+        write_all(&world, f, old_data, LEN, 0);
+    world_sync(&world);
+    world_close(&world);
+    struct dev *fault = add_faults(&world);
+    world_open(&world);
+    world_find_files(&world);
+    dev_fault_arm(fault, &failure);
+    int ret = try_changes(&world);
+    *reached = dev_fault_hits(fault) > 0;
+    assert_true(ret == 0 || *reached);
+    dev_fault_disarm(fault);
+    world_reopen(&world);
+    assert_true(holds(&world, 0, old_data, LEN) || holds(&world, 0, new_data, LEN));
+    assert_true(holds(&world, 2, old_data, LEN) || holds(&world, 2, old_data, 100));
+    world_free(&world);
+}
+
+static void any_failure_leaves_old_or_new(void **state)
+{
+    bool reached = true;
+    uint64_t nth = 1;
+
+    (void)state;
+    for (; reached; nth++)
+        fail_nth(nth, &reached);
+    assert_true(nth > 10);
+}
+
 /* ---- damage ---------------------------------------------------------------------------------- */
 
 static int take_address(void *arg, const struct file_map *map)
@@ -219,6 +290,7 @@ int main(void)
         cmocka_unit_test(the_size_waits_for_the_data),
         cmocka_unit_test(a_failing_write_is_reported_once),
         cmocka_unit_test(an_error_waits_for_its_file),
+        cmocka_unit_test(any_failure_leaves_old_or_new),
         cmocka_unit_test(damage_is_an_error),
         cmocka_unit_test(the_other_copy_helps_and_mends),
     };
