@@ -251,13 +251,17 @@ static void forget_locked(struct cache *cache, struct node *node)
 
 /* ---- the interface --------------------------------------------------------------------------- */
 
-void node_put(struct node *node)
+void node_last_put(struct node *node)
 {
-    if (atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) != 1)
-        return;
     struct cache *cache = &node->forest->cache;
     SCOPED_LOCK(&cache->lock);
+
     pool_put(cache, node);
+}
+
+void node_put(struct node *node)
+{
+    node_drop(node);
 }
 
 int cache_take(struct forest *forest, struct node **out)

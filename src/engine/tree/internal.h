@@ -112,6 +112,15 @@ static inline void node_get(struct node *node)
     atomic_fetch_add_explicit(&node->refs, 1, memory_order_relaxed);
 }
 
+/* The last holder lets go. */
+void node_last_put(struct node *node);
+
+static inline void node_drop(struct node *node)
+{
+    if (atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) == 1)
+        node_last_put(node);
+}
+
 /* ---- write.c ------------------------------------------------------------------------------- */
 
 /* Writes dirty nodes that nobody holds when there are too many. */

@@ -69,6 +69,36 @@ int tree_insert_path(struct root *root, const struct key *key, uint32_t size, st
     return 0;
 }
 
+/* Whether the nodes of the path show that nothing lies between its item and key. */
+static bool fits_behind(const struct path *path, const struct key *key)
+{
+    unsigned level = 0;
+
+    if (disk_key_cmp(key_at(path->nodes[0], path->slots[0]), key) >= 0)
+        return false;
+    while (path->slots[level] + 1 >= items_of(path->nodes[level])) {
+        if (path_is_top(path, level))
+            return true;
+        level++;
+    }
+    return disk_key_cmp(key_at(path->nodes[level], path->slots[level] + 1), key) > 0;
+}
+
+int path_insert_behind(struct path *path, const struct key *key, uint32_t size, void **data_out)
+{
+    uint8_t *data;
+
+    path_check_writable(path);
+    if (!fits_behind(path, key))
+        return tree_insert_path(path->root, key, size, path, data_out);
+    TRY(settle(path, check_size(path->root, key, size)));
+    path->slots[0]++;
+    TRY(settle(path, insert_at(path, key, size, &data)));
+    memset(data, 0, size);
+    *data_out = data;
+    return 0;
+}
+
 static void fill(uint8_t *to, const void *data, uint32_t size)
 {
     if (!data)

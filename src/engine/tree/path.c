@@ -6,9 +6,11 @@
 
 void path_release(struct path *path)
 {
+    if (!path->root)
+        return;
     for (unsigned level = 0; level < TREE_LEVELS_MAX; level++)
         if (path->nodes[level])
-            node_put(path->nodes[level]);
+            node_drop(path->nodes[level]);
     *path = PATH_INIT;
 }
 

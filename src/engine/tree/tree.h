@@ -253,6 +253,13 @@ int tree_insert(struct root *root, const struct key *key, const void *data, uint
 int tree_insert_path(struct root *root, const struct key *key, uint32_t size, struct path *path,
                      void **data_out) MUST_USE;
 
+/*
+ * tree_insert_path for a key that belongs right behind the path's item: without a search where that
+ * is so and the leaf shows it, else with one. -EEXIST: path stands on the old item (writable).
+ */
+int path_insert_behind(struct path *path, const struct key *key, uint32_t size,
+                       void **data_out) MUST_USE;
+
 /* Replaces the data (in place when the size is unchanged) or inserts when it is not there. */
 int tree_upsert(struct root *root, const struct key *key, const void *data, uint32_t size) MUST_USE;
 

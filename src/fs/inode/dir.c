@@ -11,7 +11,7 @@
 /* 0 and 1 stand for "." and ".." of old. */
 #define FIRST_INDEX 2
 
-static struct key item_key(const struct inode *dir, const void *name, uint16_t len)
+struct key dir_item_key(const struct inode *dir, const void *name, uint16_t len)
 {
     return key_make(dir->ino, KEY_DIR_ITEM, name_hash(name, len));
 }
@@ -21,7 +21,7 @@ static bool names_subvol(const struct key *location)
     return location->type == KEY_ROOT_ITEM;
 }
 
-static int name_ok(const void *name, uint16_t len)
+int dir_name_ok(const void *name, uint16_t len)
 {
     if (len == 0)
         return fail(-ENOENT, "an empty name");
@@ -34,7 +34,7 @@ static int name_ok(const void *name, uint16_t len)
 
 int dir_lookup(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out)
 {
-    struct key key = item_key(dir, name, len);
+    struct key key = dir_item_key(dir, name, len);
     AUTO_PATH struct path path = PATH_INIT;
     struct packed_entry entry;
 
@@ -52,7 +52,7 @@ int dir_lookup(struct inode *dir, const void *name, uint16_t len, struct dir_ent
     return 0;
 }
 
-static int next_index(struct inode *dir, uint64_t *index)
+int dir_next_index(struct inode *dir, uint64_t *index)
 {
     if (dir->dir_next_index == 0) {
         struct key key = key_make(dir->ino, KEY_DIR_INDEX, UINT64_MAX);
@@ -128,7 +128,7 @@ static int remove_back_ref(struct inode *dir, const void *name, uint16_t len,
     return ret;
 }
 
-static void resize_dir(struct inode *dir, int64_t name_bytes)
+void dir_resize(struct inode *dir, int64_t name_bytes)
 {
     pthread_mutex_lock(&dir->item_lock);
     /* Each name counts twice: once for DIR_ITEM, once for DIR_INDEX. */
@@ -137,8 +137,8 @@ static void resize_dir(struct inode *dir, int64_t name_bytes)
     inode_mark_dirty(dir);
 }
 
-static int insert_index(struct inode *dir, const void *name, uint16_t len,
-                        const struct dir_item *head, uint64_t index)
+int dir_insert_index(struct inode *dir, const void *name, uint16_t len, const struct dir_item *head,
+                     uint64_t index)
 {
     struct key key = key_make(dir->ino, KEY_DIR_INDEX, index);
     uint8_t data[sizeof(disk_dir_item) + NAME_MAX_BYTES];
@@ -166,7 +166,7 @@ int dir_insert_name(struct inode *dir, const void *name, uint16_t len, const str
                     uint8_t type, uint64_t index, bool back_ref)
 {
     struct engine *engine = &dir->fs->store->engine;
-    struct key key = item_key(dir, name, len);
+    struct key key = dir_item_key(dir, name, len);
     struct dir_item head = {
         .location = *location,
         .transid = engine->txn.transid,
@@ -177,7 +177,7 @@ int dir_insert_name(struct inode *dir, const void *name, uint16_t len, const str
     /* What can be refused is tried first; behind it only a failing device is left, and then half
      * a name must never become durable. */
     int ret = packed_add(&dir->tree->root, &key, &head, name, NULL);
-    if (ret == -EOVERFLOW)
+    if (ret == -EOVERFLOW || ret == -EEXIST)
         return ret;
     if (ret == 0 && back_ref)
         ret = add_back_ref(dir, name, len, location, index);
@@ -186,35 +186,30 @@ int dir_insert_name(struct inode *dir, const void *name, uint16_t len, const str
         return ret;
     }
     if (ret == 0)
-        ret = insert_index(dir, name, len, &head, index);
+        ret = dir_insert_index(dir, name, len, &head, index);
     if (ret < 0)
         return txn_abort(engine, ret);
     if (dir->dir_next_index != 0 && index >= dir->dir_next_index)
         dir->dir_next_index = index + 1;
-    resize_dir(dir, len);
+    dir_resize(dir, len);
     return 0;
 }
 
 int dir_add(struct inode *dir, const void *name, uint16_t len, const struct key *location,
             uint8_t type)
 {
-    struct dir_entry there;
     uint64_t index;
 
-    TRY(name_ok(name, len));
-    int ret = dir_lookup(dir, name, len, &there);
-    if (ret != -ENOENT)
-        return ret < 0 ? ret : fail(-EEXIST, "%.*s", (int)len, (const char *)name);
-    fail_clear();
-    TRY(next_index(dir, &index));
+    TRY(dir_name_ok(name, len));
+    TRY(dir_next_index(dir, &index));
     TRY(dir_insert_name(dir, name, len, location, type, index, true));
     inode_touch(dir, true);
     return 0;
 }
 
-static int remove_item(struct inode *dir, const void *name, uint16_t len, struct dir_item *head)
+int dir_remove_item(struct inode *dir, const void *name, uint16_t len, struct dir_item *head)
 {
-    struct key key = item_key(dir, name, len);
+    struct key key = dir_item_key(dir, name, len);
     AUTO_PATH struct path path = PATH_INIT;
     struct packed_entry entry;
 
@@ -229,7 +224,7 @@ static int remove_item(struct inode *dir, const void *name, uint16_t len, struct
     return packed_remove(&path, &entry);
 }
 
-static int remove_index(struct inode *dir, const void *name, uint16_t len, uint64_t index)
+int dir_remove_index(struct inode *dir, const void *name, uint16_t len, uint64_t index)
 {
     struct key key = key_make(dir->ino, KEY_DIR_INDEX, index);
     AUTO_PATH struct path path = PATH_INIT;
@@ -253,16 +248,16 @@ int dir_remove_name(struct inode *dir, const void *name, uint16_t len, struct di
     struct dir_item head;
     uint64_t index = 0;
 
-    int ret = remove_item(dir, name, len, &head);
+    int ret = dir_remove_item(dir, name, len, &head);
     if (ret == -ENOENT)
         return ret;
     if (ret == 0)
         ret = remove_back_ref(dir, name, len, &head.location, &index);
     if (ret == 0)
-        ret = remove_index(dir, name, len, index);
+        ret = dir_remove_index(dir, name, len, index);
     if (ret < 0)
         return txn_abort(engine, ret == -ENOENT ? -EUCLEAN : ret);
-    resize_dir(dir, -(int64_t)len);
+    dir_resize(dir, -(int64_t)len);
     if (out)
         *out = (struct dir_entry){.location = head.location, .index = index, .type = head.type};
     return 0;

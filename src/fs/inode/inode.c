@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Inode items: writing, making, deleting. */
-#include "fs/inode/inode.h"
+#include "fs/inode/internal.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,17 +30,27 @@ int inode_write_item(struct inode *inode)
     return 0;
 }
 
+static void touch(struct inode *inode, const struct timestamp *now, bool mtime)
+{
+    pthread_mutex_lock(&inode->item_lock);
+    inode->item.ctime = *now;
+    if (mtime)
+        inode->item.mtime = *now;
+    inode->item.sequence++;
+    pthread_mutex_unlock(&inode->item_lock);
+    inode_mark_dirty(inode);
+}
+
 void inode_touch(struct inode *inode, bool mtime)
 {
     struct timestamp now = timestamp_now(inode->fs);
 
-    pthread_mutex_lock(&inode->item_lock);
-    inode->item.ctime = now;
-    if (mtime)
-        inode->item.mtime = now;
-    inode->item.sequence++;
-    pthread_mutex_unlock(&inode->item_lock);
-    inode_mark_dirty(inode);
+    touch(inode, &now, mtime);
+}
+
+void inode_touch_at(struct inode *inode, const struct timestamp *now)
+{
+    touch(inode, now, true);
 }
 
 int inode_may_change(const struct inode *inode, bool append_ok)
@@ -65,7 +75,7 @@ struct tree_inodes {
     uint64_t next_ino;
 };
 
-static int next_ino(struct tree_handle *tree, uint64_t *out)
+int inode_next_number(struct tree_handle *tree, uint64_t *out)
 {
     struct tree_inodes *state = tree->fs_data;
 
@@ -94,6 +104,11 @@ static int next_ino(struct tree_handle *tree, uint64_t *out)
     return 0;
 }
 
+void inode_number_used(struct tree_handle *tree)
+{
+    ((struct tree_inodes *)tree->fs_data)->next_ino++;
+}
+
 /* The flags Linux hands down from a directory, and those of the mount. */
 static uint64_t inherited_flags(const struct fs *fs, const struct inode *dir, uint32_t mode)
 {
@@ -114,8 +129,8 @@ static uint64_t inherited_flags(const struct fs *fs, const struct inode *dir, ui
     return flags;
 }
 
-static void fill_item(struct fs *fs, const struct inode *dir, const struct inode_new *what,
-                      struct inode_item *item)
+void inode_item_fill(struct fs *fs, const struct inode *dir, const struct inode_new *what,
+                     struct inode_item *item)
 {
     uint64_t transid = fs->store->engine.txn.transid;
     struct timestamp now = timestamp_now(fs);
@@ -160,23 +175,14 @@ static int inherit_property(struct inode *dir, struct inode *inode)
     return ret < 0 ? ret : xattr_set(inode, name, value, len, 0);
 }
 
-int inode_create(struct fs *fs, struct tree_handle *tree, struct inode *dir,
-                 const struct inode_new *what, struct inode **out)
+int inode_come_alive(struct fs *fs, struct tree_handle *tree, struct inode *dir, uint64_t ino,
+                     const struct inode_item *item, struct inode **out)
 {
-    struct inode_item item;
-    disk_inode_item disk;
-    uint64_t ino;
+    struct inode *inode = table_new_inode(fs, tree, ino, item);
 
-    TRY(next_ino(tree, &ino));
-    fill_item(fs, dir, what, &item);
-    inode_item_encode(&disk, &item);
-    struct key key = key_make(ino, KEY_INODE_ITEM, 0);
-    TRY(tree_insert(&tree->root, &key, &disk, sizeof(disk)));
-    ((struct tree_inodes *)tree->fs_data)->next_ino++;
-
-    struct inode *inode = table_new_inode(fs, tree, ino, &item);
     if (!inode)
         return txn_abort(&fs->store->engine, fail(-ENOMEM, "no memory for an inode"));
+    inode->xattrs = XATTRS_NONE;
     inode = table_add(fs, inode);
     int ret = inherit_property(dir, inode);
     if (ret < 0) {
@@ -186,6 +192,22 @@ int inode_create(struct fs *fs, struct tree_handle *tree, struct inode *dir,
     }
     *out = inode;
     return 0;
+}
+
+int inode_create(struct fs *fs, struct tree_handle *tree, struct inode *dir,
+                 const struct inode_new *what, struct inode **out)
+{
+    struct inode_item item;
+    disk_inode_item disk;
+    uint64_t ino;
+
+    TRY(inode_next_number(tree, &ino));
+    inode_item_fill(fs, dir, what, &item);
+    inode_item_encode(&disk, &item);
+    struct key key = key_make(ino, KEY_INODE_ITEM, 0);
+    TRY(tree_insert(&tree->root, &key, &disk, sizeof(disk)));
+    inode_number_used(tree);
+    return inode_come_alive(fs, tree, dir, ino, &item, out);
 }
 
 /* ---- deleting

@@ -19,6 +19,7 @@
 #define COPSE_FS_INODE_INODE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -46,6 +47,9 @@ struct fs {
     struct subvol_numbers *numbers;            /* private to subvol/ */
 };
 
+/* What is known of an inode's extended attributes without looking. */
+enum { XATTRS_UNKNOWN, XATTRS_NONE, XATTRS_SOME };
+
 struct inode {
     struct fs *fs;
     struct tree_handle *tree;
@@ -64,6 +68,7 @@ struct inode {
     struct file_state *file;  /* private to file/; NULL until the content is touched */
     /* The rest is private to inode/. */
     uint64_t tree_id;
+    _Atomic uint8_t xattrs; /* XATTRS_*; all but log replay, which asks for none, goes by xattr.c */
     struct inode *hash_next;
     bool idle; /* nobody refers to it, kept for later */
     TAILQ_ENTRY(inode) lru;
@@ -109,7 +114,8 @@ static inline bool inode_is_symlink(const struct inode *inode)
 /* The item changed in memory (item_lock held or metadata lock alone): written at the next commit.
  */
 void inode_mark_dirty(struct inode *inode);
-/* Sets ctime (and mtime) to now, bumps sequence, marks dirty. transid follows when it is written. */
+/* Sets ctime (and mtime) to now, bumps sequence, marks dirty. transid follows when it is written.
+ */
 void inode_touch(struct inode *inode, bool mtime);
 /* Writes all dirty inode items; metadata lock held alone. */
 int inodes_write_dirty(struct fs *fs) MUST_USE;
@@ -132,6 +138,20 @@ struct inode_new {
  * as Linux does. In memory and as an item. */
 int inode_create(struct fs *fs, struct tree_handle *tree, struct inode *dir,
                  const struct inode_new *what, struct inode **out) MUST_USE;
+/*
+ * A new inode and its first name (of type FT_*) in dir, as inode_create and dir_add make them, but
+ * with one search for each place in the tree. -EEXIST, -EOVERFLOW and other refusals leave nothing
+ * behind.
+ */
+int inode_create_named(struct inode *dir, const void *name, uint16_t len,
+                       const struct inode_new *what, uint8_t type, struct inode **out) MUST_USE;
+/*
+ * The reverse: removes the one name of an inode that nobody but the caller refers to, and the inode
+ * with it, as dir_remove and inode_delete do. *done false: nothing has happened, this needs the
+ * longer way (the inode is in use, has other names, or extents to be freed).
+ */
+int inode_remove_named(struct inode *dir, const void *name, uint16_t len, struct inode *inode,
+                       bool *done) MUST_USE;
 /* Deletes the inode item, xattrs and orphan item; its file extents are gone already. */
 int inode_delete(struct inode *inode) MUST_USE;
 
@@ -195,6 +215,11 @@ int xattr_get(struct inode *inode, const char *name, void *buf, size_t cap, size
 int xattr_set(struct inode *inode, const char *name, const void *value, size_t len,
               int flags) MUST_USE;
 int xattr_remove(struct inode *inode, const char *name) MUST_USE;
+/* Whether it is known that there are none: then no search and no message is needed to find that. */
+static inline bool xattr_none(const struct inode *inode)
+{
+    return atomic_load_explicit(&inode->xattrs, memory_order_relaxed) == XATTRS_NONE;
+}
 /* Key of the item that holds, or would hold, the attribute; name has at most 255 bytes. */
 struct key xattr_item_key(const struct inode *inode, const char *name);
 int xattr_list(struct inode *inode, char *buf, size_t cap, size_t *len) MUST_USE;

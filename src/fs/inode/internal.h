@@ -4,6 +4,32 @@
 
 #include "fs/inode/inode.h"
 
+/* inode.c: the number that the next inode of the tree gets, and that it has been given away. */
+int inode_next_number(struct tree_handle *tree, uint64_t *out) MUST_USE;
+void inode_number_used(struct tree_handle *tree);
+/* What a new inode says of itself, from what is asked for and what dir hands down. */
+void inode_item_fill(struct fs *fs, const struct inode *dir, const struct inode_new *what,
+                     struct inode_item *out);
+/* The inode whose item was inserted, in memory, with the properties dir hands down. On failure the
+ * transaction is aborted. */
+int inode_come_alive(struct fs *fs, struct tree_handle *tree, struct inode *dir, uint64_t ino,
+                     const struct inode_item *item, struct inode **out) MUST_USE;
+/* inode_touch with a time that was asked for already. */
+void inode_touch_at(struct inode *inode, const struct timestamp *now);
+
+/* dir.c: parts of names. */
+int dir_name_ok(const void *name, uint16_t len) MUST_USE;
+int dir_next_index(struct inode *dir, uint64_t *index) MUST_USE;
+struct key dir_item_key(const struct inode *dir, const void *name, uint16_t len);
+int dir_insert_index(struct inode *dir, const void *name, uint16_t len, const struct dir_item *head,
+                     uint64_t index) MUST_USE;
+/* -ENOENT; *head: what the name pointed at. */
+int dir_remove_item(struct inode *dir, const void *name, uint16_t len,
+                    struct dir_item *head) MUST_USE;
+int dir_remove_index(struct inode *dir, const void *name, uint16_t len, uint64_t index) MUST_USE;
+/* A name came or went: the directory's size follows. */
+void dir_resize(struct inode *dir, int64_t name_bytes);
+
 /* Back references of names: INODE_REF and INODE_EXTREF items (refs.c). */
 
 /* Adds the reference of name `index` in directory dir to inode ino. -EMLINK: no room. */
@@ -29,7 +55,7 @@ int packed_entry_at(const struct path *path, uint32_t at, struct packed_entry *o
 /* The entry with that name. 1: there is none. */
 int packed_find(const struct path *path, const void *name, uint16_t len,
                 struct packed_entry *out) MUST_USE;
-/* Adds an entry to the item under key, making the item if need be. The name is not there yet.
+/* Adds an entry to the item under key, making the item if need be. -EEXIST: the name is there;
  * -EOVERFLOW: the item would not fit into a leaf. */
 int packed_add(struct root *root, const struct key *key, const struct dir_item *head,
                const void *name, const void *value) MUST_USE;

@@ -57,7 +57,11 @@ int packed_add(struct root *root, const struct key *key, const struct dir_item *
     int ret = tree_insert_path(root, key, size, &path, &data);
     if (ret == -EEXIST) {
         uint32_t old = path_size(&path);
+        struct packed_entry there;
 
+        ret = packed_find(&path, name, head->name_len, &there);
+        if (ret != 1)
+            return ret < 0 ? ret : fail(-EEXIST, "%.*s", (int)head->name_len, (const char *)name);
         if (old + size > max)
             return fail(-EOVERFLOW, "too many names with one hash");
         TRY(path_resize(&path, old + size));

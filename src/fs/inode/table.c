@@ -152,6 +152,9 @@ static int read_item(struct tree_handle *tree, uint64_t ino, struct inode_item *
     if (path_size(&path) < sizeof(disk_inode_item))
         return fail(-EUCLEAN, "%s: too short for an inode", path_where(&path));
     inode_item_decode(out, path_data(&path));
+    if (out->size > INT64_MAX)
+        return fail(-EUCLEAN, "%s: inode of %llu bytes is impossible", path_where(&path),
+                    (unsigned long long)out->size);
     return 0;
 }
 
@@ -256,6 +259,16 @@ static void forget(struct fs *fs, struct inode *inode)
     inode_free(inode);
 }
 
+/* There is no item any more that could be written. */
+static void forget_deleted(struct fs *fs, struct inode *inode)
+{
+    if (inode->item_dirty) {
+        TAILQ_REMOVE(&fs->inodes->dirty, inode, dirty);
+        inode->item_dirty = false;
+    }
+    forget(fs, inode);
+}
+
 /* Keeps an unused inode for later, and lets go of the oldest ones. */
 static void make_idle(struct fs *fs, struct inode *inode)
 {
@@ -291,7 +304,9 @@ void inode_put(struct inode *inode)
     }
     inode->refs--;
     /* A dirty one stays until it is written. */
-    if (last && !inode->item_dirty)
+    if (last && inode->deleted)
+        forget_deleted(fs, inode);
+    else if (last && !inode->item_dirty)
         make_idle(fs, inode);
     pthread_mutex_unlock(&fs->inodes_lock);
 }
@@ -302,13 +317,8 @@ void inode_put_deleted(struct inode *inode)
 
     SCOPED_LOCK(&fs->inodes_lock);
     inode->refs--;
-    if (inode->refs > 0)
-        return;
-    if (inode->item_dirty) {
-        TAILQ_REMOVE(&fs->inodes->dirty, inode, dirty);
-        inode->item_dirty = false;
-    }
-    forget(fs, inode);
+    if (inode->refs == 0)
+        forget_deleted(fs, inode);
 }
 
 /* ---- dirty items

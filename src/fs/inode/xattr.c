@@ -27,6 +27,24 @@ struct key xattr_item_key(const struct inode *inode, const char *name)
     return xattr_key(inode, name, (uint16_t)strlen(name));
 }
 
+/* Finds out whether there are any at all, for the next time. */
+static int learn(struct inode *inode)
+{
+    struct key key = key_make(inode->ino, KEY_XATTR_ITEM, 0);
+    AUTO_PATH struct path path = PATH_INIT;
+    bool some = false;
+
+    int ret = tree_search_ge(&inode->tree->root, &key, &path);
+    if (ret < 0)
+        return ret;
+    if (ret == 0) {
+        path_key(&path, &key);
+        some = key.objectid == inode->ino && key.type == KEY_XATTR_ITEM;
+    }
+    atomic_store_explicit(&inode->xattrs, some ? XATTRS_SOME : XATTRS_NONE, memory_order_relaxed);
+    return 0;
+}
+
 int xattr_get(struct inode *inode, const char *name, void *buf, size_t cap, size_t *len)
 {
     AUTO_PATH struct path path = PATH_INIT;
@@ -34,6 +52,10 @@ int xattr_get(struct inode *inode, const char *name, void *buf, size_t cap, size
     uint16_t name_len;
 
     TRY(name_length(name, &name_len));
+    if (atomic_load_explicit(&inode->xattrs, memory_order_relaxed) == XATTRS_UNKNOWN)
+        TRY(learn(inode));
+    if (xattr_none(inode))
+        return fail(-ENODATA, "%s", name);
     struct key key = xattr_key(inode, name, name_len);
     int ret = tree_search(&inode->tree->root, &key, &path);
     if (ret == 0)
@@ -88,6 +110,7 @@ int xattr_set(struct inode *inode, const char *name, const void *value, size_t l
             return txn_abort(engine, ret == 1 ? -EUCLEAN : ret);
     }
     head.data_len = (uint16_t)len;
+    atomic_store_explicit(&inode->xattrs, XATTRS_SOME, memory_order_relaxed);
     struct key key = xattr_key(inode, name, head.name_len);
     ret = packed_add(&inode->tree->root, &key, &head, name, value);
     if (ret == -EOVERFLOW && !there)

@@ -73,6 +73,8 @@ static int acl_read(struct inode *inode, const char *name, uint8_t **acl, size_t
     size_t size;
 
     *acl = NULL;
+    if (xattr_none(inode))
+        return 0;
     int ret = xattr_get(inode, name, NULL, 0, &size);
     if (ret == -ENODATA) {
         fail_clear();

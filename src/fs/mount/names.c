@@ -104,37 +104,21 @@ static int make_content(struct inode *inode, const struct making *making)
 static int make_locked(struct mount *m, struct inode *dir, struct making *making,
                        struct inode **out)
 {
-    struct engine *engine = &m->fs.store->engine;
     struct acl_inherited acl = {0};
-    struct dir_entry there;
     struct inode *inode;
 
-    int ret = dir_lookup(dir, making->name, (uint16_t)making->len, &there);
-    if (ret != -ENOENT)
-        return ret < 0 ? ret : fail(-EEXIST, "%.*s", (int)making->len, making->name);
-    fail_clear();
     if (!making->target)
         TRY(acl_inherit(dir, &making->what.mode, &acl));
     making->what.nlink = 1;
-    ret = inode_create(&m->fs, dir->tree, dir, &making->what, &inode);
+    int ret = inode_create_named(dir, making->name, (uint16_t)making->len, &making->what,
+                                 file_type(making->what.mode), &inode);
     if (ret < 0)
         goto out;
-    struct key location = location_of(dir, inode);
-    ret =
-        dir_add(dir, making->name, (uint16_t)making->len, &location, file_type(making->what.mode));
-    if (ret == -EOVERFLOW || ret == -EMLINK) {
-        /* The name cannot be had: the inode made for it goes again. */
-        int undo = inode_delete(inode);
-        inode_put_deleted(inode);
-        ret = undo < 0 ? txn_abort(engine, undo) : ret;
-        goto out;
-    }
-    if (ret == 0)
-        ret = acl_apply(inode, &acl);
+    ret = acl_apply(inode, &acl);
     if (ret == 0)
         ret = make_content(inode, making);
     if (ret < 0) {
-        txn_abort(engine, ret);
+        txn_abort(&m->fs.store->engine, ret);
         inode_put(inode);
         goto out;
     }
@@ -327,10 +311,14 @@ static int remove_locked(struct mount *m, struct inode *dir, const char *name, s
                          enum removing how, struct inode **victim)
 {
     struct dir_entry entry;
+    bool done;
 
     TRY(dir_lookup(dir, name, (uint16_t)len, &entry));
     TRY(entry_inode(m, dir, name, (uint16_t)len, &entry, victim));
     TRY(may_remove(m, *victim, how));
+    TRY(inode_remove_named(dir, name, (uint16_t)len, *victim, &done));
+    if (done)
+        return 0;
     TRY(dir_remove(dir, name, (uint16_t)len, NULL));
     return is_stub(*victim) ? 0 : lose_name(*victim);
 }

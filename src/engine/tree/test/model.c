@@ -219,6 +219,33 @@ static void step_duplicate(struct run *run)
     model_set(&run->model, at + 1, run->buf, item.size);
 }
 
+/* Right behind where the path stands, further behind, before it, or on an item: all must work. */
+static void step_insert_behind(struct run *run)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    uint32_t size = random_size(run);
+    struct key key;
+    bool found;
+    void *data;
+    size_t at;
+
+    if (!pick(run, 0, &path, &at))
+        return;
+    key = run->model.items[at].key;
+    if (rng_below(&run->rng, 4))
+        key.offset++;
+    else
+        key = random_key(run);
+    model_find(&run->model, &key, &found);
+    fill_pattern(run->buf, size, rng_next(&run->rng));
+    assert_int_equal(path_insert_behind(&path, &key, size, &data), found ? -EEXIST : 0);
+    assert_true(path_valid(&path));
+    if (found)
+        return;
+    memcpy(data, run->buf, size);
+    model_insert(&run->model, &key, run->buf, size);
+}
+
 /* ---- looking
  * ------------------------------------------------------------------------------------- */
 
@@ -288,7 +315,7 @@ static void step(struct run *run, bool shrink)
 {
     static void (*const change[])(struct run *) = {
         step_resize, step_change,    step_cut_front, step_set_key,
-        step_split,  step_duplicate, step_upsert,
+        step_split,  step_duplicate, step_upsert,    step_insert_behind,
     };
     uint64_t dice = rng_below(&run->rng, 100);
 
