@@ -4,7 +4,7 @@
 # Tests through a mount, to be sourced. They run as an ordinary user: as root they take the user
 # "nobody", in a mount namespace of their own where everybody may open /dev/fuse.
 #
-#   in_own_world "$0" "$@"   first of all: namespace, $scratch, $image, $dir, the program for the user
+#   in_own_world "$0" "$@"   first of all: namespace, $scratch, $image, $dir, $copse, $python
 #   user COMMAND...          runs a command as the ordinary user
 #   mounted OPTION... / served_by_pid OPTION... / unmounted
 
@@ -43,12 +43,24 @@ in_own_world() {
     [[ -z $library ]] || cp -L "$library" "$scratch/bin/"
     cp "$mount_tests/checks.py" "$scratch/bin/"
     copse=$scratch/bin/copse
-    ((EUID == 0)) || return 0
+    ((EUID == 0)) || {
+        find_python
+        return
+    }
     mknod -m 666 "$scratch/fuse-device" c 10 229 &&
         mount --bind "$scratch/fuse-device" /dev/fuse 2>/dev/null ||
         skip_all "/dev/fuse cannot be opened to an ordinary user here"
     chown -R "$test_uid:$test_uid" "$dir" "$scratch/home"
     chmod 1777 "$scratch"
+    find_python
+}
+
+# A Python that the user may run, too: root's own may lie in root's home.
+find_python() {
+    for python in $(type -ap python3); do
+        ! user "$python" -c 'import ctypes, mmap' 2>/dev/null || return 0
+    done
+    skip_all "no python3 that an ordinary user can run"
 }
 
 # Becomes the command: for a job whose process id is then the command's own.
@@ -63,10 +75,14 @@ user() {
     (become_user "$@")
 }
 
-# Field N of what the kernel says about the mount at $dir; nothing when there is none. Root may not
-# look into the mount itself.
-field() {
-    awk -v dir="$dir" -v n="$1" '$5 == dir {print $n}' /proc/self/mountinfo
+# What the kernel says about the mount at $dir: its options, its type, what is mounted; or nothing.
+# Root may not look into the mount itself.
+mount_options() {
+    awk -v dir="$dir" '$5 == dir {print $6}' /proc/self/mountinfo
+}
+
+mount_what() {
+    awk -v dir="$dir" '$5 == dir {sub(/.* - /, ""); print $1, $2}' /proc/self/mountinfo
 }
 
 # new_image SIZE: an empty file system for the user, made by Linux's tools.
@@ -85,7 +101,7 @@ mounted() {
 served_by_pid() {
     become_user "$copse" mount -f "$@" "$image" "$dir" 2>"$scratch/server.err" &
     server=$!
-    until [[ -n $(field 9) ]]; do
+    until [[ -n $(mount_what) ]]; do
         kill -0 "$server" 2>/dev/null || return 1
     done
 }
