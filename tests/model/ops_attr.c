@@ -158,7 +158,7 @@ int op_xattr_remove(struct step *step)
         return -1;
     int ret = mount_removexattr(world->m, inode, name);
     mount_put(world->m, inode);
-    ret = answered(step, text, ret, model_xattr(node, name) ? 0 : -ENODATA);
+    ret = answered_freeing(step, text, ret, model_xattr(node, name) ? 0 : -ENODATA);
     if (ret <= 0)
         return ret;
     model_remove_xattr(node, name);

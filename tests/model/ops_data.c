@@ -159,7 +159,9 @@ int op_truncate(struct step *step)
         return -1;
     int ret = mount_setattr(world->m, inode, COPSE_SET_SIZE, &st);
     mount_put(world->m, inode);
-    ret = answered(step, text, ret, 0);
+    /* Cutting at a block, or all, needs nothing. */
+    bool freeing = st.size == 0 || (st.size <= node->content.size && st.size % 65536 == 0);
+    ret = (freeing ? answered_freeing : answered)(step, text, ret, 0);
     if (ret > 0) {
         model_will_change(node);
         content_truncate(&node->content, st.size);
@@ -246,6 +248,36 @@ int op_fallocate(struct step *step)
         wanted.size = offset + len;
     int ret = file_fallocate(inode, mode, offset, len);
     return finish(step, node, inode, answered(step, text, ret, 0), ret == -ENOSPC, &wanted);
+}
+
+/* A file takes all the space that is left, so that what follows finds none. */
+int op_fill(struct step *step)
+{
+    static const uint64_t pieces[] = {16 * MIB, MIB, 64 * KIB};
+    struct world *world = step->world;
+    struct mnode *node = pick_file(step);
+    struct inode *inode;
+
+    if (!node || !world->config.tight)
+        return 0;
+    if (world_inode(world, node, &inode) < 0)
+        return -1;
+    uint64_t end = round_up_to(node->content.size, MIB);
+    size_t i = 0;
+    int ret = 0;
+    while (i < ARRAY_LEN(pieces) && (ret == 0 || ret == -ENOSPC)) {
+        ret = file_fallocate(inode, FALLOC_FL_KEEP_SIZE, end, pieces[i]);
+        i += ret == -ENOSPC;
+        end += pieces[i < ARRAY_LEN(pieces) ? i : 0];
+    }
+    mount_put(world->m, inode);
+    told(world, "fill %s\n", model_path(&world->now, node));
+    if (ret != -ENOSPC)
+        return failed_node(world, node, "filling", ret);
+    for (i = 0; i < 3; i++)
+        if (write_at(step, node, node->content.size, 1 + pick(step, 40000), "write when full") < 0)
+            return -1;
+    return 0;
 }
 
 struct cloning {

@@ -292,7 +292,7 @@ static int remove_entry(struct step *step, struct mnode *dir, const char *name, 
     else
         ret = mount_unlink(world->m, parent, name, strlen(name));
     mount_put(world->m, parent);
-    ret = answered(step, text, ret, expected);
+    ret = answered_freeing(step, text, ret, expected);
     if (ret > 0)
         model_remove_name(&world->now, dir, name);
     return ret < 0 ? -1 : 0;

@@ -12,7 +12,8 @@
 #include "disk/dev/dev.h"
 
 enum {
-    VERIFY_CLOSED = 1, /* nothing is in use: there are no orphans */
+    VERIFY_CLOSED = 1, /* nothing is in use: no orphans, and a good primary superblock */
+    VERIFY_COPIES = 2, /* its copies are as new */
 };
 
 /* 0, or -1 with what is wrong in report, one thing a line. The device is only read. */

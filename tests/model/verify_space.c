@@ -302,7 +302,8 @@ void space_check_super(struct verify *v, struct dev *dev)
     if (!(v->flags & VERIFY_CLOSED))
         return;
     for (unsigned i = 0; i < SUPER_COPIES; i++) {
-        if (super_offset(i) + SUPER_SIZE > v->super->dev_item.total_bytes)
+        if (super_offset(i) + SUPER_SIZE > v->super->dev_item.total_bytes ||
+            (i > 0 && !(v->flags & VERIFY_COPIES)))
             break;
         if (dev_read(dev, super_offset(i), bytes, sizeof(bytes)) < 0 ||
             super_validate(bytes, super_offset(i)) < 0) {

@@ -127,7 +127,8 @@ static int verify(struct world *world)
 {
     char report[2048];
 
-    if (verify_device(world->env, world->disk, VERIFY_CLOSED, report, sizeof(report)) == 0)
+    if (verify_device(world->env, world->disk, VERIFY_CLOSED | VERIFY_COPIES, report,
+                      sizeof(report)) == 0)
         return 0;
     return wrong(world, "structure: %s", report);
 }
