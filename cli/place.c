@@ -23,24 +23,24 @@ static bool is_mount_of(const char *line, dev_t dev)
            (strcmp(type, "fuse.copse") == 0 || strcmp(type, "fuseblk.copse") == 0);
 }
 
+/* Of the file or, where it is missing, of the nearest directory above that is there. */
 static bool device_of(const char *path, dev_t *dev)
 {
+    char *at = need_string(strdup(path));
     struct stat st;
-    char *dir, *slash;
-    bool found;
+    bool found = lstat(at, &st) == 0;
 
-    if (lstat(path, &st) == 0) {
-        *dev = st.st_dev;
-        return true;
+    while (!found) {
+        char *slash = strrchr(at, '/');
+        if (!slash || strcmp(at, "/") == 0) {
+            found = stat(".", &st) == 0;
+            break;
+        }
+        slash[slash == at] = '\0';
+        found = stat(at, &st) == 0;
     }
-    dir = need_string(strdup(path));
-    slash = strrchr(dir, '/');
-    if (slash)
-        *(slash == dir ? slash + 1 : slash) = '\0';
-    found = stat(slash ? dir : ".", &st) == 0;
-    free(dir);
-    if (found)
-        *dev = st.st_dev;
+    free(at);
+    *dev = st.st_dev;
     return found;
 }
 

@@ -178,8 +178,9 @@ int copse_readlink(copse_node *node, char *buf, size_t cap, size_t *len);
 #define COPSE_SET_CTIME (1u << 6)
 #define COPSE_SET_ATIME_NOW (1u << 7)
 #define COPSE_SET_MTIME_NOW (1u << 8)
-#define COPSE_SET_KILL_SUIDGID (1u << 9) /* with SIZE, UID, GID: clear set-id bits as Linux does   \
-                                          */
+#define COPSE_SET_KILL_SUIDGID                                                                     \
+    (1u << 9) /* with SIZE, UID, GID: clear set-id bits as Linux does                              \
+               */
 /** Changes what the bits of `set` name, from the fields of st. */
 int copse_setattr(copse_node *node, unsigned set, const struct copse_stat *st);
 

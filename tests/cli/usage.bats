@@ -58,7 +58,7 @@ setup() {
     "$copse" touch $image:/f
     fails 1 "^copse mkdir: $image:/f: File exists$" "$copse" mkdir $image:/f
     fails 1 "^copse ls: $image:/f/g: Not a directory$" "$copse" ls $image:/f/g
-    fails 1 "^copse mkdir: $image:/n{256}: File name too long$" "$copse" mkdir "$image:/$(printf 'n%.0s' {1..256})"
+    fails 1 "^copse mkdir: $image:/n{256}: .*File name too long$" "$copse" mkdir "$image:/$(printf 'n%.0s' {1..256})"
 }
 
 @test "what is no btrfs is an error of one line" {
