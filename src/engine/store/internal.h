@@ -45,6 +45,11 @@ int reserve_more(struct store *store, unsigned txn_units, unsigned future_units,
 void reserve_less_future(struct store *store, unsigned units);
 /* Changes that were promised for later begin now. */
 void reserve_begin_future(struct store *store, unsigned units);
+/*
+ * With mixed block groups nodes are not counted apart from data, and a promise is far too large on
+ * a full file system. Counts them, right after a commit.
+ */
+int reserve_count_nodes(struct store *store) MUST_USE;
 /* What was allocated since no longer needs a promise. */
 void reserve_settle(struct store *store);
 

@@ -96,6 +96,35 @@ void reserve_restart(struct store *store)
     hold_less(store, want);
 }
 
+static bool is_tree_block(const struct path *path, const struct key *key)
+{
+    struct extent_item item;
+
+    if (key->type != KEY_EXTENT_ITEM || path_size(path) < sizeof(disk_extent_item))
+        return key->type == KEY_METADATA_ITEM;
+    extent_item_decode(&item, path_data(path));
+    return item.flags & EXTENT_FLAG_TREE_BLOCK;
+}
+
+int reserve_count_nodes(struct store *store)
+{
+    struct reserve *r = &store->priv->reserve;
+    AUTO_PATH struct path path = PATH_INIT;
+    struct key key = KEY_FIRST;
+    uint64_t nodes = 0;
+
+    int ret = tree_search_ge(&store->engine.extent_tree, &key, &path);
+    for (; ret == 0; ret = path_next(&path)) {
+        path_key(&path, &key);
+        nodes += is_tree_block(&path, &key);
+    }
+    if (ret < 0)
+        return ret;
+    SCOPED_LOCK(&r->lock);
+    r->nodes_at_start = nodes * store->engine.nodesize;
+    return 0;
+}
+
 int reserve_more(struct store *store, unsigned txn_units, unsigned future_units, bool use_reserve)
 {
     struct reserve *r = &store->priv->reserve;

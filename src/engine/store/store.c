@@ -113,9 +113,9 @@ static int promise_or_commit(struct store *store, enum store_intent intent, unsi
     int ret = reserve_more(store, units, 0, false);
 
     if (ret == -EAGAIN || ret == -ENOSPC) {
-        int err = store_commit_locked(store);
-        if (err < 0)
-            return err;
+        TRY(store_commit_locked(store));
+        if (space_is_mixed(store->space))
+            TRY(reserve_count_nodes(store));
         ret = reserve_more(store, units, 0, false);
     }
     if (ret == -EAGAIN || ret == -ENOSPC) {
