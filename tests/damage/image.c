@@ -252,6 +252,33 @@ void image_item_remove(struct image *image, const struct image_item *item)
     image_block_write(image, item->block, block);
 }
 
+static void seal_sector(struct image *image, uint64_t logical)
+{
+    uint8_t sector[NODE_SIZE_MAX], csum[CSUM_MAX];
+    struct image_item item;
+    struct key key = key_make(OBJ_EXTENT_CSUM, KEY_EXTENT_CSUM, 0);
+
+    /* The last item that begins at or before the sector. */
+    while (image_find(image, TREE_CSUM, &key, &item)) {
+        uint64_t index = (logical - item.key.offset) / image->sectorsize;
+
+        INVARIANT(item.key.offset <= logical, "data that is sealed has a checksum");
+        if (index < item.size / image->csum_size) {
+            image_read(image, logical, sector, image->sectorsize);
+            csum_compute(image->csum_type, sector, image->sectorsize, csum);
+            image_item_edit(image, &item, index * image->csum_size, csum, image->csum_size);
+            return;
+        }
+        key.offset = item.key.offset + 1;
+    }
+}
+
+void image_data_seal(struct image *image, uint64_t logical, uint64_t len)
+{
+    for (uint64_t at = 0; at < len; at += image->sectorsize)
+        seal_sector(image, logical + at);
+}
+
 /* ---- leaves ------------------------------------------------------------------------------------
  */
 

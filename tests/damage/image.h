@@ -100,6 +100,8 @@ void image_item_set_key(struct image *image, const struct image_item *item, cons
 /* Gives it other data, of any size that fits; the rest of the leaf moves. */
 void image_item_replace(struct image *image, const struct image_item *item, const void *data,
                         uint32_t size);
+/* Makes the checksums of file data at a logical address right again. */
+void image_data_seal(struct image *image, uint64_t logical, uint64_t len);
 /* Takes it out of its leaf. */
 void image_item_remove(struct image *image, const struct image_item *item);
 
@@ -118,23 +120,24 @@ struct leaf *leaf_take_apart(const struct image *image, const void *block);
 void leaf_put_together(const struct image *image, const struct leaf *leaf, void *block);
 void leaf_free(struct leaf *leaf);
 
-/* Sets `field` of the structure `kind` at the beginning of the item's data to a host number. */
+/* Sets `field` of the structure `kind` at the beginning of the item's data to a host number;
+ * of a longer one the rest becomes zero. */
 #define ITEM_SET(image, item, kind, field, value)                                                  \
     do {                                                                                           \
-        le64 set_ = le64_of((uint64_t)(value));                                                    \
-        image_item_edit(image, item, offsetof(disk_##kind, field), &set_,                          \
+        le64 set_[4] = {le64_of((uint64_t)(value))};                                               \
+        image_item_edit(image, item, offsetof(disk_##kind, field), set_,                           \
                         sizeof(((disk_##kind *)NULL)->field));                                     \
     } while (0)
 #define HEADER_SET(image, bytenr, field, value)                                                    \
     do {                                                                                           \
-        le64 set_ = le64_of((uint64_t)(value));                                                    \
-        image_block_edit(image, bytenr, offsetof(disk_node_header, field), &set_,                  \
+        le64 set_[4] = {le64_of((uint64_t)(value))};                                               \
+        image_block_edit(image, bytenr, offsetof(disk_node_header, field), set_,                   \
                          sizeof(((disk_node_header *)NULL)->field));                               \
     } while (0)
 #define SUPER_SET(image, field, value)                                                             \
     do {                                                                                           \
-        le64 set_ = le64_of((uint64_t)(value));                                                    \
-        image_super_edit(image, offsetof(disk_super, field), &set_,                                \
+        le64 set_[4] = {le64_of((uint64_t)(value))};                                               \
+        image_super_edit(image, offsetof(disk_super, field), set_,                                 \
                          sizeof(((disk_super *)NULL)->field));                                     \
     } while (0)
 

@@ -332,14 +332,13 @@ static void broken(const char *what, const char *detail)
 {
     fprintf(stderr, "%s: ", what);
     for (; *detail; detail++)
-        fprintf(stderr, isprint((unsigned char)*detail) ? "%c" : "\\x%02x",
-                (unsigned char)*detail);
+        fprintf(stderr, isprint((unsigned char)*detail) ? "%c" : "\\x%02x", (unsigned char)*detail);
     fprintf(stderr, "\n");
     abort();
 }
 
 /* Opens and looks; what the device was asked to write is counted. */
-static void look(struct env *env, const struct image *image)
+static void look(struct env *env, const struct image *image, uint32_t seed)
 {
     const struct copse_open_options options = {
         .size = sizeof(options), .readonly = true, .cache_bytes = 4 * MIB};
@@ -357,7 +356,7 @@ static void look(struct env *env, const struct image *image)
         if (!error_is_fit(ret) && !((ret == -EINVAL || ret == -ENODEV) && fail_message()[0]))
             broken("an open that fails says what and where", message);
     } else {
-        walk_everything(m, &walk);
+        walk_quickly(m, seed, &walk);
         if (walk.bad_error[0])
             broken("an error says what and where", walk.bad_error);
         walk_free(&walk);
@@ -373,23 +372,24 @@ static void look(struct env *env, const struct image *image)
 void damage_and_use(const struct image *base, struct choices *choices, unsigned damages,
                     unsigned changes)
 {
-    struct env *env = env_seeded_new(1);
+    uint32_t seed = (uint32_t)choose(choices, UINT16_MAX);
+    struct env *env = env_seeded_new(seed);
     struct image image;
     struct mount *m;
 
     image_clone(base, &image);
     for (unsigned i = 0; i < damages; i++)
         mutate(&image, choices);
-    look(env, &image);
+    look(env, &image, seed);
     fail_clear();
     if (base_open(env, &image, false, &m) == 0) {
         exercise(m, choices, changes);
         (void)!mount_sync(m);
         struct walk walk;
-        walk_everything(m, &walk);
+        walk_quickly(m, seed, &walk);
         walk_free(&walk);
         (void)!mount_close(m);
-        look(env, &image);
+        look(env, &image, seed);
     }
     image_free(&image);
     env_seeded_free(env);

@@ -13,6 +13,9 @@
 #define ENTRIES_MAX 20000
 #define BYTES_MAX (64 * MIB)
 #define BYTES_PER_FILE (4 * MIB)
+/* For a quick walk. */
+#define BYTES_QUICK (4 * MIB)
+#define NAMES_QUICK 12
 #define EXTENTS_PER_FILE 4096
 #define XATTR_LIST_MAX 65536
 
@@ -114,18 +117,22 @@ static int note_xattrs(struct walk *walk, struct walk_entry *entry, struct inode
     return 0;
 }
 
-static int note_range(struct walk *walk, struct walk_entry *entry, struct inode *inode,
-                      uint64_t start, uint64_t end)
+static void note_result(struct walk *walk, struct walk_entry *entry, const char *path, int ret)
+{
+    if (ret < 0)
+        note_error(walk, entry, path, ret);
+}
+
+static void note_range(struct walk *walk, struct walk_entry *entry, const char *path,
+                       struct inode *inode, uint64_t start, uint64_t end)
 {
     static uint8_t buf[128 * KIB];
-    int first = 0;
 
     while (start < end) {
         size_t want = MIN((uint64_t)sizeof(buf), end - start), done = 0;
 
         int ret = mount_pread(walk->m, inode, buf, want, start, &done);
-        if (ret < 0 && first == 0)
-            first = ret;
+        note_result(walk, entry, path, ret);
         if (ret == 0 && done == 0)
             break;
         if (ret == 0)
@@ -133,35 +140,32 @@ static int note_range(struct walk *walk, struct walk_entry *entry, struct inode 
         walk->bytes_left -= MIN(walk->bytes_left, (uint64_t)want);
         start += ret == 0 ? done : want;
     }
-    return first;
 }
 
-static int note_data(struct walk *walk, struct walk_entry *entry, struct inode *inode)
+static void note_data(struct walk *walk, struct walk_entry *entry, const char *path,
+                      struct inode *inode)
 {
     uint64_t left = MIN(walk->bytes_left, BYTES_PER_FILE), at = 0;
-    int first = 0;
 
     while (left > 0) {
         uint64_t start, end;
 
         int ret = file_seek(inode, at, SEEK_DATA, &start);
         if (ret == -ENXIO)
-            break;
+            return;
         if (ret == 0)
             ret = file_seek(inode, start, SEEK_HOLE, &end);
+        note_result(walk, entry, path, ret);
         if (ret < 0)
-            return first < 0 ? first : ret;
+            return;
         INVARIANT(start >= at && end > start, "seeking goes forward");
         fold_number(entry, start);
         fold_number(entry, end);
         uint64_t n = MIN(end - start, left);
-        ret = note_range(walk, entry, inode, start, start + n);
-        if (ret < 0 && first == 0)
-            first = ret;
+        note_range(walk, entry, path, inode, start, start + n);
         left -= n;
         at = end;
     }
-    return first;
 }
 
 static int count_extent(void *arg, const struct file_map *map)
@@ -182,18 +186,12 @@ static int note_symlink(struct walk *walk, struct walk_entry *entry, struct inod
     return 0;
 }
 
-static void note_result(struct walk *walk, struct walk_entry *entry, const char *path, int ret)
-{
-    if (ret < 0)
-        note_error(walk, entry, path, ret);
-}
-
 static void note_file(struct walk *walk, struct walk_entry *entry, const char *path,
                       struct inode *inode)
 {
     unsigned extents = 0;
 
-    note_result(walk, entry, path, note_data(walk, entry, inode));
+    note_data(walk, entry, path, inode);
     note_result(walk, entry, path, file_each_extent(inode, 0, INT64_MAX, count_extent, &extents));
 }
 
@@ -263,7 +261,8 @@ static void walk_dir(struct walk *walk, struct walk_entry *entry, struct inode *
     if (ret == 0)
         mount_put(walk->m, parent);
     note_result(walk, entry, path, mount_subvol_of(walk->m, dir, &subvol));
-    for (size_t i = 0; i < names.count && walk->count < ENTRIES_MAX; i++) {
+    size_t step = walk->every && names.count > NAMES_QUICK ? names.count / NAMES_QUICK : 1;
+    for (size_t i = walk->every % step; i < names.count && walk->count < ENTRIES_MAX; i += step) {
         size_t len = names.names[i].len;
         const char *name = names.names[i].text;
 
@@ -302,18 +301,32 @@ static int count_subvol(void *arg, const struct copse_subvol *subvol)
     return ++*count == ENTRIES_MAX;
 }
 
-void walk_everything(struct mount *m, struct walk *out)
+static void walk_from_root(struct walk *out)
 {
     struct walk_entry whole = {0};
+    struct mount *m = out->m;
     struct copse_fs_info info;
     struct copse_usage usage;
     unsigned subvols = 0;
 
-    *out = (struct walk){.m = m, .bytes_left = BYTES_MAX};
-    note_result(out, &whole, "usage", mount_usage(m, &usage));
+    /* Space may be unknown where files can be read. */
+    if (mount_usage(m, &usage) < 0 && !error_is_fit(-EIO))
+        note_error(out, &whole, "usage", -EINVAL);
     note_result(out, &whole, "info", mount_info(m, &info));
     note_result(out, &whole, "subvolumes", mount_subvol_list(m, count_subvol, &subvols));
     walk_node(out, m->root, "", 0);
+}
+
+void walk_everything(struct mount *m, struct walk *out)
+{
+    *out = (struct walk){.m = m, .bytes_left = BYTES_MAX};
+    walk_from_root(out);
+}
+
+void walk_quickly(struct mount *m, uint32_t seed, struct walk *out)
+{
+    *out = (struct walk){.m = m, .bytes_left = BYTES_QUICK, .every = 1 + seed % UINT16_MAX};
+    walk_from_root(out);
 }
 
 void walk_free(struct walk *walk)

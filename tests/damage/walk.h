@@ -29,6 +29,7 @@ struct walk {
     size_t error_count;
     struct walk_error first_error;
     uint64_t bytes_left; /* of file content that will still be read */
+    uint32_t every;      /* not 0: of many names only some, beginning with this one */
     /* A message that is no line naming something, or an errno that says nothing. */
     char bad_error[2 * FAIL_MESSAGE_MAX];
     struct walk_dir {
@@ -38,6 +39,8 @@ struct walk {
 };
 
 void walk_everything(struct mount *m, struct walk *out);
+/* The same with less content, and of a directory with many names only a part. */
+void walk_quickly(struct mount *m, uint32_t seed, struct walk *out);
 void walk_free(struct walk *walk);
 const struct walk_entry *walk_find(const struct walk *walk, const char *path);
 /* Whether the error, just returned, is one that a damaged device may cause, and says why. */

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Each kind of damage by itself. A damaged image is refused or read with a one-line error that
+ * says what and where; what is not damaged is read as before; a read-only open changes no byte;
+ * and whatever is done through a writable open ends in an error or a success (promise 7).
+ */
+#include "base/test/unit.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "exercise.h"
+#include "kinds.h"
+#include "walk.h"
+
+#define TESTS_MAX 400
+#define CHANGES 40
+
+static struct image bases[BASE_KINDS];
+static struct walk sound[BASE_KINDS];
+
+/* ---- what rows use -----------------------------------------------------------------------------
+ */
+
+uint64_t kind_ino(enum base_kind base, const char *path)
+{
+    struct env *env = env_seeded_new(1);
+    struct inode *at, *next;
+    struct mount *m;
+
+    assert_int_equal(base_open(env, &bases[base], true, &m), 0);
+    at = inode_ref(m->root);
+    for (const char *name = path; *name;) {
+        size_t len = strcspn(++name, "/");
+
+        assert_int_equal(mount_lookup(m, at, name, len, &next), 0);
+        mount_put(m, at);
+        at = next;
+        name += len;
+    }
+    uint64_t ino = at->ino;
+    mount_put(m, at);
+    assert_int_equal(mount_close(m), 0);
+    env_seeded_free(env);
+    return ino;
+}
+
+struct image_item kind_item(const struct image *image, uint64_t tree, uint64_t objectid,
+                            uint8_t type, uint64_t offset)
+{
+    const struct key key = key_make(objectid, type, offset);
+    struct image_item item;
+
+    assert_true(image_find(image, tree, &key, &item));
+    return item;
+}
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+static bool is_harmed(const struct kind *kind, const char *path)
+{
+    for (unsigned i = 0; i < KIND_PATHS && kind->harmed[i]; i++) {
+        size_t len = strlen(kind->harmed[i]);
+
+        if (len == 1 ||
+            (strncmp(kind->harmed[i], path, len) == 0 &&
+             (path[len] == '\0' || path[len] == '/' || kind->harmed[i][len - 1] == '*')))
+            return true;
+        /* "/dir/file*" */
+        if (kind->harmed[i][len - 1] == '*' && strncmp(kind->harmed[i], path, len - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void check_says(const struct kind *kind, const char *message)
+{
+    for (unsigned i = 0; i < KIND_WORDS && kind->says[i]; i++) {
+        if (!strstr(message, kind->says[i])) {
+            print_error("expected '%s' in: %s\n", kind->says[i], message);
+            assert_non_null(strstr(message, kind->says[i]));
+        }
+    }
+}
+
+/* All that is not harmed looks as it did. */
+static void check_rest(const struct kind *kind, const struct walk *walk)
+{
+    const struct walk *before = &sound[kind->base];
+
+    for (size_t i = 0; i < before->count; i++) {
+        const struct walk_entry *then = &before->entries[i];
+        const struct walk_entry *now = walk_find(walk, then->path);
+
+        if (is_harmed(kind, then->path))
+            continue;
+        if (!now || now->error || now->hash != then->hash)
+            print_error("%s: %s\n", then->path[0] ? then->path : "/",
+                        !now         ? "gone"
+                        : now->error ? walk->first_error.message
+                                     : "looks different");
+        assert_true(now && now->error == 0 && now->hash == then->hash);
+    }
+}
+
+static void look(const struct kind *kind, struct mount *m, struct env *env)
+{
+    struct walk walk;
+
+    walk_everything(m, &walk);
+    if (walk.bad_error[0])
+        print_error("%s\n", walk.bad_error);
+    assert_string_equal(walk.bad_error, "");
+    if (walk.first_error.err != kind->walk_err)
+        print_error("%s: %d: %s\n", walk.first_error.where, walk.first_error.err,
+                    walk.first_error.message);
+    assert_int_equal(walk.first_error.err, kind->walk_err);
+    check_says(kind, kind->walk_err ? walk.first_error.message : env_seeded_last_note(env));
+    check_rest(kind, &walk);
+    walk_free(&walk);
+    assert_int_equal(mount_close(m), 0);
+}
+
+static void read_only(const struct kind *kind, const struct image *image)
+{
+    const struct copse_open_options options = {
+        .size = sizeof(options), .readonly = true, .cache_bytes = 4 * MIB};
+    struct dev *record = dev_record_new(image_dev(image));
+    struct dev *dev = dev_borrow(record);
+    struct env *env = env_seeded_new(1);
+    struct mount *m;
+
+    int ret = mount_open(env, &dev, 1, &options, &m);
+    if (ret != kind->open_err)
+        print_error("%d: %s\n", ret, fail_message());
+    assert_int_equal(ret, kind->open_err);
+    if (ret == 0) {
+        look(kind, m, env);
+    } else {
+        assert_null(strchr(fail_message(), '\n'));
+        check_says(kind, fail_message());
+    }
+    assert_int_equal(dev_record_count(record), 0);
+    dev_close(record);
+    env_seeded_free(env);
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static void poke_inode(struct mount *m, struct inode *inode)
+{
+    static uint8_t buf[128 * KIB];
+    struct copse_stat st = {.size = 5000, .mode = 0600};
+    size_t done;
+
+    (void)!mount_pread(m, inode, buf, sizeof(buf), 4096, &done);
+    (void)!mount_pwrite(m, inode, buf, 10000, 1234, &done);
+    (void)!mount_fsync(m, inode, false);
+    (void)!mount_setattr(m, inode, COPSE_SET_MODE, &st);
+    (void)!mount_setattr(m, inode, COPSE_SET_SIZE, &st);
+    (void)!mount_setxattr(m, inode, "user.small", "new", 3, 0);
+    (void)!mount_removexattr(m, inode, "user.large");
+}
+
+/* The place itself first, whatever it is, then its names. */
+static void poke(struct mount *m, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct inode *dir = inode_ref(m->root), *inode;
+    struct copse_cred cred = {0};
+
+    if (slash != path) {
+        mount_put(m, dir);
+        if (mount_lookup(m, m->root, path + 1, (size_t)(slash - path - 1), &dir) < 0)
+            return;
+    }
+    const char *name = slash + 1;
+    if (mount_lookup(m, dir, name, strlen(name), &inode) == 0) {
+        poke_inode(m, inode);
+        if (inode_is_dir(inode)) {
+            struct inode *made = NULL;
+
+            (void)!mount_mkdir(m, inode, "made", 4, 0755, &cred, &made);
+            mount_put(m, made);
+        }
+        mount_put(m, inode);
+    }
+    (void)!mount_rename(m, dir, name, strlen(name), m->root, "renamed", 7, 0);
+    (void)!mount_unlink(m, dir, name, strlen(name));
+    (void)!mount_unlink(m, m->root, "renamed", 7);
+    (void)!mount_rmdir(m, m->root, "renamed", 7);
+    mount_put(m, dir);
+}
+
+static void writable(const struct kind *kind, const struct image *image)
+{
+    struct choices choices = {0};
+    struct env *env = env_seeded_new(2);
+    struct mount *m;
+    struct walk walk;
+
+    rng_seed(&choices.rng, 1);
+    int ret = base_open(env, image, false, &m);
+    if ((kind->write_open == 1 && ret != 0) || (kind->write_open < 0 && ret != kind->write_open))
+        print_error("writable: %d: %s\n", ret, fail_message());
+    if (kind->write_open)
+        assert_int_equal(ret, kind->write_open < 0 ? kind->write_open : 0);
+    if (ret == 0) {
+        if (kind->poke)
+            poke(m, kind->poke);
+        exercise(m, &choices, CHANGES);
+        int synced = mount_sync(m);
+        int closed = mount_close(m);
+        int opened = base_open(env, image, true, &m);
+        if (opened == 0) {
+            walk_everything(m, &walk);
+            assert_string_equal(walk.bad_error, "");
+            if (kind->mended)
+                assert_string_equal(walk.first_error.message, "");
+            walk_free(&walk);
+            assert_int_equal(mount_close(m), 0);
+        }
+        if (kind->mended)
+            assert_true(synced == 0 && closed == 0 && opened == 0);
+    }
+    env_seeded_free(env);
+}
+
+/* ---- running -----------------------------------------------------------------------------------
+ */
+
+static void test_kind(void **state)
+{
+    const struct kind *kind = *state;
+    struct image image;
+
+    image_clone(&bases[kind->base], &image);
+    kind->damage(&image);
+    read_only(kind, &image);
+    writable(kind, &image);
+    image_free(&image);
+}
+
+/* What the rows are compared with shows no error itself, and has all that was put into it. */
+static void test_sound(void **state)
+{
+    const enum base_kind kind = *(const enum base_kind *)*state;
+
+    if (sound[kind].error_count)
+        print_error("%s\n", sound[kind].first_error.message);
+    assert_int_equal(sound[kind].error_count, 0);
+    assert_true(sound[kind].count > 110);
+    assert_non_null(walk_find(&sound[kind], "/dir/sub/deep"));
+}
+
+static void make_bases(void)
+{
+    struct env *env = env_seeded_new(1);
+
+    for (enum base_kind kind = BASE_DEFAULT; kind < BASE_KINDS; kind++) {
+        struct mount *m;
+
+        base_make(kind, &bases[kind]);
+        int ret = base_open(env, &bases[kind], true, &m);
+        INVARIANT(ret == 0, "a sound image opens");
+        walk_everything(m, &sound[kind]);
+        ret = mount_close(m);
+        INVARIANT(ret == 0, "a read-only file system closes");
+    }
+    env_seeded_free(env);
+}
+
+static size_t add_rows(struct CMUnitTest *tests, size_t count, const struct kind *kinds,
+                       const char *only)
+{
+    for (; kinds->name; kinds++) {
+        if (only && !strstr(kinds->name, only))
+            continue;
+        INVARIANT(count < TESTS_MAX, "there is room for all rows");
+        tests[count++] = (struct CMUnitTest){kinds->name, test_kind, NULL, NULL, (void *)kinds};
+    }
+    return count;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct kind *const tables[] = {kinds_super, kinds_blocks, kinds_chunks,
+                                                kinds_files, kinds_names,  kinds_space};
+    static const enum base_kind all[] = {BASE_DEFAULT, BASE_OLD, BASE_MIXED};
+    static struct CMUnitTest tests[TESTS_MAX];
+    const char *only = argc > 1 ? argv[1] : NULL;
+    size_t count = 0;
+
+    make_bases();
+    for (enum base_kind kind = BASE_DEFAULT; kind < BASE_KINDS && !only; kind++)
+        tests[count++] =
+            (struct CMUnitTest){"a sound image", test_sound, NULL, NULL, (void *)&all[kind]};
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+        count = add_rows(tests, count, tables[i], only);
+    int failed = _cmocka_run_group_tests("damage", tests, count, NULL, NULL);
+    for (enum base_kind kind = BASE_DEFAULT; kind < BASE_KINDS; kind++) {
+        walk_free(&sound[kind]);
+        image_free(&bases[kind]);
+    }
+    return failed;
+}
