@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/btrfs.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -294,10 +295,11 @@ static int sync_all(struct tree *tree, const char *path)
     (void)tree;
     if (fd < 0)
         return -errno;
-    /* syncfs does not reach a FUSE daemon; fsync does, and commits there. */
-    ret = errno_of(fsync(fd));
+    /* The first brings us what was stored through mappings, but never reaches a FUSE daemon; the
+     * second does. */
+    ret = errno_of(syncfs(fd));
     if (ret == 0)
-        ret = errno_of(syncfs(fd));
+        ret = errno_of(ioctl(fd, BTRFS_IOC_SYNC));
     close(fd);
     return ret;
 }

@@ -277,6 +277,8 @@ static void run_child(struct copse_fuse_options *options, int fd)
 {
     setsid();
     int ret = run_mount(options, leave_terminal, &fd);
+    if (fd >= 0 && ret == 0)
+        ret = say(options, -EIO, "%s: unmounted before it worked", options->mountpoint);
     if (fd >= 0)
         tell_parent(fd, ret, options->message);
     else if (ret < 0)

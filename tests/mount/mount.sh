@@ -285,6 +285,45 @@ open(f"{sys.argv[1]}/after", "w").write("not synced")' "$dir"
     judged "after SIGKILL and a new mount"
 }
 
+synced() {
+    new_image 1G
+    served_by_pid
+    user "$python" -c '
+import mmap, os, sys
+fd = os.open(sys.argv[1] + "/mapped", os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 8192)
+m = mmap.mmap(fd, 8192)
+m[:6] = b"stored"
+open(sys.argv[1] + "/written", "w").write("written")
+os._exit(os.spawnv(os.P_WAIT, sys.argv[2], ["copse", "sync", sys.argv[1]]))' "$dir" "$copse"
+    is "copse sync of a mount" $? 0
+    kill -KILL "$server"
+    wait "$server" 2>/dev/null
+    user fusermount3 -u "$dir"
+    mounted
+    is "made everything durable" \
+        "$(user sh -c "head -c 6 '$dir/mapped'; cat '$dir/written'")" storedwritten
+    unmounted
+}
+
+# The image lies where there is less room than it promises.
+without_room() {
+    ((EUID == 0)) || {
+        skip "a commit that fails" "not root"
+        return
+    }
+    local small=$scratch/small image=$scratch/small/image
+    mkdir "$small"
+    mount -t tmpfs -o size=40m,mode=777 none "$small"
+    user truncate -s 1G "$image"
+    user mkfs.btrfs -q "$image" >/dev/null 2>&1
+    mounted || not_ok "mounted"
+    user sh -c "head -c 100000000 /dev/urandom >'$dir/file'" 2>/dev/null
+    refused "copse umount says that the last commit failed" "copse umount: $dir: *" unmounted
+    is "and unmounts all the same" "$(mount_what)" ""
+    judged "after a failed commit"
+}
+
 full() {
     local written
     new_image 200M
@@ -312,7 +351,7 @@ PYTHON
 }
 
 groups=(what_programs_expect with_permissions as_root with_the_kernel read_only owners refusals
-    by_mount_8 endings killed full)
+    by_mount_8 endings killed synced without_room full)
 (($#)) && groups=("$@")
 for group in "${groups[@]}"; do
     "$group"
