@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# All tests against the kernel of this machine, as one TAP stream: big-tree.sh, pairs.sh,
-# write-back.sh, golden-write.sh, JOBS at a time. With names (pairs, ...), only those.
+# All tests against the kernel of this machine, as one TAP stream: big-tree.sh, write-back.sh,
+# pairs.sh, mkfs-matrix.sh, golden-write.sh, JOBS at a time. With names (pairs, ...), only those.
 
 set -u
 oracle=$(cd "$(dirname "$0")" && pwd)
 jobs=${JOBS:-$(nproc)}
-all=(big-tree pairs write-back golden-write)
+all=(big-tree write-back pairs mkfs-matrix golden-write)
 (($#)) && all=("$@")
 
 # shellcheck source=../lib/images.sh

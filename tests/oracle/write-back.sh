@@ -75,7 +75,7 @@ make_pair() {
 
 # One line of an edit, done on the kernel mount at $mnt.
 kernel_command() {
-    local words=() w command option_f=()
+    local words=() w command
     for w in "$@"; do
         case $w in
         /*) words+=("$mnt$w") ;;
@@ -87,7 +87,7 @@ kernel_command() {
     case $command in
     io)
         # xfs_io wants the file last.
-        local file= rest=()
+        local file="" rest=()
         for w in "${words[@]:1}"; do
             [[ -z $file && $w == "$mnt"/* ]] && file=$w || rest+=("$w")
         done
