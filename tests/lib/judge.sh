@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# The oracle's verdict on an image, to be sourced after images.sh: what both versions of btrfs check
+# The oracle's verdict on an image, to be sourced after tap.sh and images.sh: what both versions of btrfs check
 # say, and what the kernel says when it mounts, scrubs and writes.
 
 # Feature bits that btrfs-progs 6.2 cannot know: block-group tree; raid stripe tree, simple quotas.
@@ -73,23 +73,38 @@ judge_mount() {
     return $rc
 }
 
+# Whether some btrfs check here can judge an image. Where none can, the kernel still does, and the
+# test says that the rest was skipped.
+judge_can_check() {
+    [[ -n $btrfs_new ]] || judge_known_to_old "$1"
+}
+
 # judge IMAGE MANIFEST: prints what is wrong, nothing when all is well; writes what the kernel sees
-# in it to MANIFEST. The image itself stays as it is.
+# in it to MANIFEST. The image itself stays as it is. find_new_progs comes first.
 judge() {
     local rc=0 copy=$scratch/judged.img
-    [[ -n ${btrfs_new+set} ]] || find_new_progs
     if judge_known_to_old "$1"; then
         judge_check btrfs "$1" || rc=1
-    elif [[ -z $btrfs_new ]]; then
-        echo "no btrfs-progs here knows this image's features"
-        rc=1
     fi
     [[ -z $btrfs_new ]] || judge_check "$btrfs_new/btrfs" "$1" || rc=1
     cp --sparse=always "$1" "$copy"
     judge_mount "$copy" "$2" || rc=1
-    if ((rc == 0)); then
+    if ((rc == 0)) && judge_can_check "$copy"; then
         judge_check "${btrfs_new:+$btrfs_new/}btrfs" "$copy" || { echo "(after the kernel wrote)"; rc=1; }
     fi
     rm -f "$copy"
     return $rc
+}
+
+# judged NAME IMAGE MANIFEST: the same as a test.
+judged() {
+    local out
+    judge_can_check "$2" || skip "$1: btrfs check" "none here knows the features of this image"
+    if out=$(judge "$2" "$3"); then
+        ok "$1"
+    else
+        not_ok "$1"
+        diag "$out"
+        return 1
+    fi
 }

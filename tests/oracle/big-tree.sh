@@ -60,16 +60,6 @@ read_all() {
     fi
 }
 
-judged() { # NAME
-    local out
-    if out=$(judge "$image" "$scratch/seen"); then
-        ok "$1"
-    else
-        not_ok "$1"
-        diag "$out"
-    fi
-}
-
 # below FILE DIR: the part of a manifest below a directory, as if that were the whole.
 below() {
     awk -F '\t' -v dir="$2" 'index($1, dir "/") == 1 {print substr($0, length(dir) + 2)}' "$1" |
@@ -86,7 +76,7 @@ write_by_command() {
     mount_image "$source_image" "$kernel" ro,noatime || return
     try "copse mkfs" "$COPSE" mkfs -b 8G "$image"
     try "copse cp -a brings the tree in" "$COPSE" cp -a "$kernel/snapshot" "$image:/tree"
-    judged "Linux finds nothing wrong"
+    judged "Linux finds nothing wrong" "$image" "$scratch/seen"
     same_as_source "and sees the same tree" tree
 }
 
@@ -99,7 +89,7 @@ write_by_mount() {
     try "cp -a through the mount" cp -a "$kernel/snapshot" "$dir/mounted"
     try "half of the first tree is deleted" rm -r "$dir"/tree/{drivers,arch,Documentation,include}
     try "copse umount" "$COPSE" umount "$dir"
-    judged "Linux finds nothing wrong after the mount"
+    judged "Linux finds nothing wrong after the mount" "$image" "$scratch/seen"
     same_as_source "and sees the tree the mount wrote" mounted
 }
 

@@ -130,16 +130,6 @@ copse_edit() {
 # What depends on when and how it was written: times, places, allocated blocks.
 differs_by_writer=ino,blocks,mtime,ctime,atime,otime,data,dirsize
 
-judged() { # NAME: leaves $scratch/seen
-    local out
-    if out=$(judge "$image" "$scratch/seen"); then
-        ok "$1"
-    else
-        not_ok "$1"
-        diag "$out"
-    fi
-}
-
 read_by_copse() { # NAME: copse sees what the kernel saw ($scratch/seen)
     local reader
     if reader=$(tool_of_build copse-manifest); then
@@ -155,7 +145,7 @@ one_edit() { # CASE EDIT
     name="$1: $(basename "$edit" .edit)"
     try "$name: done by the kernel" kernel_edit "$edit" || return 1
     try "$name: done by copse" copse_edit "$edit" || return 1
-    judged "$name: check, kernel and scrub find nothing"
+    judged "$name: check, kernel and scrub find nothing" "$image" "$scratch/seen"
     kernel_manifest "$twin" "$scratch/wanted"
     compare_columns "$name: the same tree" "$differs_by_writer" "$scratch/seen" "$scratch/wanted"
     read_by_copse "$name: copse reads it back"
@@ -172,7 +162,7 @@ kernel_goes_on() { # CASE
     fi
     rm -f "$twin"
     cp --sparse=always "$image" "$twin"
-    judged "$1: and nothing is wrong with it"
+    judged "$1: and nothing is wrong with it" "$image" "$scratch/seen"
     read_by_copse "$1: and copse reads it"
 }
 
@@ -181,11 +171,15 @@ while read -r name how; do
     (($#)) && [[ " $* " != *" $name "* ]] && continue
     # shellcheck disable=SC2086
     if ! make_pair $how >"$scratch/said" 2>&1; then
+        if grep -q 'needs btrfs-progs 6.14' "$scratch/said"; then
+            skip "$name" "needs btrfs-progs 6.14"
+            continue
+        fi
         not_ok "$name: an image to begin with"
         diag "$(tail -n 5 "$scratch/said")"
         continue
     fi
-    judged "$name: the image to begin with"
+    judged "$name: the image to begin with" "$image" "$scratch/seen"
     one_edit "$name" "$oracle/edits/names.edit" || continue
     one_edit "$name" "$oracle/edits/data.edit" || continue
     # Without no-holes Linux 6.18 forgets the new size of such a file at unmount.
