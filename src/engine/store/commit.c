@@ -152,7 +152,6 @@ static int start_next(struct store *store)
     e->durable_gen = e->txn.transid;
     __atomic_store_n(&e->txn.transid, e->txn.transid + 1, __ATOMIC_RELAXED);
     forest_set_generation(e->forest, e->txn.transid);
-    store->priv->changed = false;
     store->priv->commits++;
     TRY(space_unpin(store->space));
     reserve_restart(store);
@@ -166,7 +165,8 @@ int store_commit_locked(struct store *store)
     if (priv->readonly)
         return 0;
     TRY(txn_writable(&store->engine));
-    if (!priv->changed)
+    /* What is marked from here on belongs to this commit or, at the latest, to the next. */
+    if (!__atomic_exchange_n(&priv->changed, false, __ATOMIC_ACQ_REL))
         return 0;
     int ret = write_transaction(store);
     if (ret == 0)

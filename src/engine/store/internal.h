@@ -27,7 +27,7 @@ struct store_private {
     struct store_hooks hooks;
     void *hooks_arg;
     bool readonly;
-    bool changed; /* something was begun since the last commit */
+    bool changed; /* something was begun, or marked, since the last commit; atomic */
     bool uuid_tree_current;
     bool first_commit_done;
     uint64_t commits;

@@ -91,6 +91,11 @@ void store_set_label(struct store *store, const char *label)
     priv->new_label = true;
 }
 
+void store_mark_changed(struct store *store)
+{
+    __atomic_store_n(&store->priv->changed, true, __ATOMIC_RELEASE);
+}
+
 void store_read_lock(struct store *store)
 {
     pthread_rwlock_rdlock(&store->priv->meta);
@@ -132,7 +137,7 @@ static int begin_locked(struct store *store, enum store_intent intent, unsigned 
 {
     TRY(txn_writable(&store->engine));
     TRY(promise_or_commit(store, intent, units));
-    store->priv->changed = true;
+    store_mark_changed(store);
     return 0;
 }
 
@@ -156,7 +161,7 @@ int store_begin_promised(struct store *store, unsigned units)
         return ret;
     }
     reserve_begin_future(store, units);
-    store->priv->changed = true;
+    store_mark_changed(store);
     return 0;
 }
 

@@ -67,6 +67,9 @@ enum store_intent {
  */
 int store_begin(struct store *store, enum store_intent intent, unsigned units) MUST_USE;
 void store_end(struct store *store);
+/* There is something for the next commit, though no change has been begun: an inode item in memory.
+ * No lock needed. */
+void store_mark_changed(struct store *store);
 /*
  * The same for changes that store_promise has been given for: `units` of it are used up by this.
  * Never -ENOSPC (promise 1).

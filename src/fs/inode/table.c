@@ -333,6 +333,7 @@ void inode_mark_dirty(struct inode *inode)
         return;
     inode->item_dirty = true;
     TAILQ_INSERT_TAIL(&fs->inodes->dirty, inode, dirty);
+    store_mark_changed(fs->store);
 }
 
 /* Takes the inode off the dirty list, keeping it alive for the caller. */
