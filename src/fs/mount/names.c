@@ -77,7 +77,17 @@ static int lose_name(struct inode *inode)
         return fail(-EUCLEAN, "tree %llu inode %llu: a name more than it counts",
                     (unsigned long long)inode->tree->root.id, (unsigned long long)inode->ino);
     set_nlink(inode, -1);
-    return inode->item.nlink == 0 ? orphan_add(inode) : 0;
+    if (inode->item.nlink > 0)
+        return 0;
+    /* Without the orphan item nobody would ever delete it. */
+    int ret = orphan_add(inode);
+    return ret < 0 ? txn_abort(&inode->fs->store->engine, ret) : 0;
+}
+
+/* Another one may have removed the directory since dir_may_change. Metadata lock held alone. */
+static int dir_still_there(const struct inode *dir)
+{
+    return dir->item.nlink == 0 ? fail(-ENOENT, "the directory is deleted") : 0;
 }
 
 /* ---- making
@@ -107,6 +117,7 @@ static int make_locked(struct mount *m, struct inode *dir, struct making *making
     struct acl_inherited acl = {0};
     struct inode *inode;
 
+    TRY(dir_still_there(dir));
     if (!making->target)
         TRY(acl_inherit(dir, &making->what.mode, &acl));
     making->what.nlink = 1;
@@ -228,6 +239,7 @@ static int link_locked(struct inode *inode, struct inode *dir, const char *name,
 {
     struct key location = location_of(dir, inode);
 
+    TRY(dir_still_there(dir));
     if (inode->item.nlink >= LINKS_MAX)
         return fail(-EMLINK, "inode %llu has %u names", (unsigned long long)inode->ino,
                     inode->item.nlink);
@@ -235,7 +247,9 @@ static int link_locked(struct inode *inode, struct inode *dir, const char *name,
         return fail(-ENOENT, "the file is deleted");
     TRY(dir_add(dir, name, (uint16_t)len, &location, file_type(inode->item.mode)));
     set_nlink(inode, 1);
-    return orphan_del(inode);
+    /* An orphan with a name would be deleted with its last user. */
+    int ret = orphan_del(inode);
+    return ret < 0 ? txn_abort(&inode->fs->store->engine, ret) : 0;
 }
 
 int mount_link(struct mount *m, struct inode *inode, struct inode *dir, const char *name,
@@ -363,30 +377,50 @@ struct renaming {
     uint8_t type, target_type;
 };
 
+/* From a directory to the one above, out of subvolumes too; *top: there is none. */
+static int step_up(struct mount *m, struct tree_handle **tree, uint64_t *ino, bool *top)
+{
+    char name[NAME_MAX_BYTES + 1];
+    uint64_t tree_id, dir, index;
+    struct inode *step;
+    uint16_t len;
+
+    if (*ino != INO_SUBVOL_ROOT) {
+        TRY(inode_get_locked(&m->fs, *tree, *ino, &step));
+        int ret = dir_parent(step, ino);
+        inode_put(step);
+        return ret;
+    }
+    int ret =
+        root_ref_find(&m->fs.store->engine, (*tree)->root.id, &tree_id, &dir, &index, name, &len);
+    if (ret == -ENOENT) {
+        fail_clear();
+        *top = true;
+        return 0;
+    }
+    if (ret < 0)
+        return ret;
+    *ino = dir;
+    return roots_get(m->fs.store->roots, tree_id, tree);
+}
+
 /* Whether dir is, or lies below, inode: then inode cannot move into dir. */
 static int is_below(struct mount *m, struct inode *dir, const struct inode *inode, bool *below)
 {
     struct tree_handle *tree = dir->tree;
     uint64_t ino = dir->ino;
+    bool top = false;
 
     *below = false;
-    for (unsigned depth = 0; tree == inode->tree; depth++) {
-        struct inode *step;
-
-        if (ino == inode->ino) {
-            *below = true;
-            return 0;
-        }
-        if (ino == INO_SUBVOL_ROOT)
+    for (unsigned depth = 0; !top; depth++) {
+        *below = tree == inode->tree && ino == inode->ino;
+        /* Only a subvolume has anything outside its tree below it. */
+        if (*below || (ino == INO_SUBVOL_ROOT && inode->ino != INO_SUBVOL_ROOT))
             return 0;
         if (depth > 65536)
             return fail(-EUCLEAN, "tree %llu: the parents of directory %llu form a loop",
                         (unsigned long long)tree->root.id, (unsigned long long)dir->ino);
-        TRY(inode_get_locked(&m->fs, tree, ino, &step));
-        int ret = dir_parent(step, &ino);
-        inode_put(step);
-        if (ret < 0)
-            return ret;
+        TRY(step_up(m, &tree, &ino, &top));
     }
     return 0;
 }
@@ -416,11 +450,11 @@ static int may_move(struct renaming *r, struct inode *inode, struct inode *to_di
     if (is_stub(inode))
         return fail(-EPERM, "what stands for a subvolume in a snapshot cannot be moved");
     /* A subvolume's root shares its struct with every way to reach it: only its name moves. */
-    if (inode->ino == INO_SUBVOL_ROOT && inode_is_dir(inode))
-        return 0;
-    TRY(inode_may_change(inode, false));
-    if (r->from_dir->tree != r->to_dir->tree)
-        return fail(-EXDEV, "a move into another subvolume");
+    if (inode->ino != INO_SUBVOL_ROOT) {
+        TRY(inode_may_change(inode, false));
+        if (r->from_dir->tree != r->to_dir->tree)
+            return fail(-EXDEV, "a move into another subvolume");
+    }
     if (!inode_is_dir(inode))
         return 0;
     TRY(is_below(r->m, to_dir, inode, &below));
@@ -502,6 +536,7 @@ static int leave_whiteout(struct renaming *r)
 
 static int rename_locked(struct renaming *r, unsigned flags)
 {
+    TRY(dir_still_there(r->to_dir));
     TRY(find_both(r));
     if (flags & COPSE_RENAME_EXCHANGE) {
         if (!r->target)
