@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "copse/copse.h"
+#include <copse/copse.h>
 #include "fuse_mount.h"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))

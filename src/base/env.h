@@ -32,8 +32,7 @@ struct env_ops {
      */
     void (*parallel)(struct env *env, size_t count, void (*fn)(void *arg, size_t i), void *arg);
     /* A thread of its own, or NULL where there are none; see env_thread_start. */
-    int (*thread_start)(struct env *env, void (*fn)(void *arg), void *arg,
-                        struct env_thread **out);
+    int (*thread_start)(struct env *env, void (*fn)(void *arg), void *arg, struct env_thread **out);
     /* Something the user should know that is no failure of the call. One line, no newline. */
     void (*note)(struct env *env, enum note_level level, const char *message);
 };
