@@ -152,13 +152,24 @@ static int unpin_group(struct space *space, struct group *group)
     return rangeset_move(&group->free, &group->pinned);
 }
 
+/* All of a group but the copies of the superblock that lie under it: they stay good. */
+static void discard_group(struct space *space, const struct group *group)
+{
+    uint64_t pos = group->start, end = group->start + group->length;
+    struct range super;
+
+    for (; rangeset_next(&group->super, pos, &super); pos = super.start + super.len)
+        discard(space, pos, super.start - pos);
+    discard(space, pos, end - pos);
+}
+
 /* The chunk is in no tree any more: its addresses and its device space are free. */
 static int forget_group(struct space *space, struct group *group)
 {
     struct chunk_map chunk;
 
     TRY(vol_find_chunk(space->engine->vol, group->start, &chunk));
-    discard(space, group->start, group->length);
+    discard_group(space, group);
     vol_remove_chunk(space->engine->vol, group->start);
     group_drop(space, group);
     return devices_release(space, &chunk);

@@ -285,6 +285,42 @@ static void discards_wait_for_the_superblock(void **state)
     fixture_close(&f);
 }
 
+/* A removed chunk may lie around a copy of the superblock, which is to stay a copy. */
+static void discards_spare_the_superblocks(void **state)
+{
+    /* Chunks of 16 MiB behind 25 MiB: the third one for data lies around the copy at 64 MiB. */
+    static const struct fixture_options small = {.device_bytes = 160 * MIB, .nodesize = 16384};
+    struct range extents[64];
+    bool around = false;
+    struct fixture f;
+    unsigned n;
+
+    (void)state;
+    fixture_init(&f, &small);
+    space_set_discard(f.space, true);
+    n = fill(&f, extents, ARRAY_LEN(extents));
+    fixture_commit(&f);
+    for (unsigned i = 0; i < n; i++)
+        fixture_free(&f, &extents[i]);
+    fixture_commit(&f);
+    assert_int_equal(space_remove_empty(f.space), 0);
+    fixture_settle(&f);
+    dev_record_reset(f.dev);
+    fixture_durable(&f);
+    assert_true(discards(f.dev) > 0);
+    for (size_t i = 0; i < dev_record_count(f.dev); i++) {
+        struct dev_record entry = dev_record_entry(f.dev, i);
+        uint64_t end = entry.off + entry.len;
+
+        if (entry.op != DEV_OP_DISCARD)
+            continue;
+        assert_false(entry.off < super_offset(1) + SUPER_SIZE && end > super_offset(1));
+        around |= end == super_offset(1);
+    }
+    assert_true(around);
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +332,7 @@ int main(void)
         cmocka_unit_test(what_covers_a_promise_stays),
         cmocka_unit_test(a_full_system_chunk_gets_company),
         cmocka_unit_test(discards_wait_for_the_superblock),
+        cmocka_unit_test(discards_spare_the_superblocks),
     };
 
     return cmocka_run_group_tests_name("space/chunk", tests, NULL, NULL);
