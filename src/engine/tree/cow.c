@@ -61,6 +61,24 @@ static void fill_header(const struct root *root, struct node *node, uint64_t byt
     node_header_encode(node->data, &header);
 }
 
+/*
+ * What is freed is forgotten, so a node found at a new block's address is in use: then what we know
+ * of free space is wrong, and nothing may be written any more (promise 7).
+ */
+static int check_unused(struct forest *forest, uint64_t bytenr)
+{
+    struct node *there = cache_find(&forest->cache, bytenr);
+    char owner[OBJECTID_TEXT_MAX];
+
+    if (!there)
+        return 0;
+    objectid_text(node_owner(there), 0, owner);
+    node_put(there);
+    forest->error = fail(-EUCLEAN, "block %llu is listed as free space, but tree %s uses it",
+                         LLU(bytenr), owner);
+    return forest->error;
+}
+
 int block_new(struct root *root, uint8_t level, const struct key *first_key, uint64_t hint,
               struct node **out)
 {
@@ -73,6 +91,8 @@ int block_new(struct root *root, uint8_t level, const struct key *first_key, uin
     TRY(cache_take(forest, &node));
     int ret =
         forest->backing->alloc_block(forest->backing_ctx, root, level, first_key, hint, &bytenr);
+    if (ret == 0)
+        ret = check_unused(forest, bytenr);
     if (ret < 0) {
         node_put(node);
         return ret;
