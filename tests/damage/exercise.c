@@ -86,6 +86,8 @@ static uint64_t pick_offset(struct exercise *x)
 {
     uint64_t offset = choose(x->choices, OFFSET_MAX);
 
+    if (choose(x->choices, 32) == 0)
+        offset = (uint64_t)INT64_MAX - offset;
     return choose(x->choices, 2) ? round_down_to(offset, 4096) : offset;
 }
 

@@ -352,6 +352,8 @@ static void learn_chunks(struct image *image)
     int ret = vol_open(env, &dev, 1, &options, &vol);
     INVARIANT(ret == 0, "a base image is sound");
     const struct format_limits *limits = vol_limits(vol);
+    image->limits = *limits;
+    image->limits.metadata_uuid = NULL;
     image->nodesize = limits->nodesize;
     image->sectorsize = limits->sectorsize;
     image->csum_size = limits->csum_size;

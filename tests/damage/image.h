@@ -30,6 +30,7 @@ struct image {
     uint64_t size;    /* what is shown of it; less than the device: cut off */
     uint32_t nodesize, sectorsize, csum_size;
     enum csum_type csum_type;
+    struct format_limits limits;
     struct chunk_map chunks[IMAGE_CHUNKS_MAX];
     unsigned chunk_count;
     struct image_block *blocks; /* shared with clones, owned by the first */

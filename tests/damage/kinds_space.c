@@ -393,44 +393,30 @@ static void blocks_full_backrefs(struct image *image)
         NULL                                                                                       \
     }
 
+/* clang-format off */
 const struct kind kinds_space[] = {
     {"missing block group", BASE_DEFAULT, group_missing, 0, 0, NOTHING, .write_open = -EUCLEAN},
-    {"missing block group, old form", BASE_OLD, group_missing_old, 0, 0, NOTHING,
-     .write_open = -EUCLEAN},
+    {"missing block group, old form", BASE_OLD, group_missing_old, 0, 0, NOTHING, .write_open =
+     -EUCLEAN},
     {"missing metadata block group", BASE_DEFAULT, group_metadata_missing, 0, 0, NOTHING,
      .write_open = -EUCLEAN},
-    {"block group uses too much",
-     BASE_DEFAULT,
-     group_used_too_much,
-     0,
-     0,
-     {"space is not known", "bytes used exceed"},
-     .write_open = -EUCLEAN},
+    {"block group uses too much", BASE_DEFAULT, group_used_too_much, 0, 0, {"space is not known",
+     "bytes used exceed"}, .write_open = -EUCLEAN},
     {"block group says it is empty", BASE_DEFAULT, group_used_lies, 0, 0, NOTHING, .write_open = 1,
      .mended = true},
     {"use of a block group lies, old form", BASE_OLD, group_used_lies_old, 0, 0, NOTHING,
      .write_open = 1, .mended = true},
-    {"block group of another type", BASE_DEFAULT, group_type, 0, 0, NOTHING,
-     .write_open = -EUCLEAN},
-    {"block group of no type",
-     BASE_DEFAULT,
-     group_type_0,
-     0,
-     0,
-     {"space is not known"},
-     .write_open = -EUCLEAN},
-    {"chunk object of a block group",
-     BASE_DEFAULT,
-     group_chunk,
-     0,
-     0,
-     {"space is not known"},
+    {"block group of another type", BASE_DEFAULT, group_type, 0, 0, NOTHING, .write_open =
+     -EUCLEAN},
+    {"block group of no type", BASE_DEFAULT, group_type_0, 0, 0, {"space is not known"}, .write_open
+     = -EUCLEAN},
+    {"chunk object of a block group", BASE_DEFAULT, group_chunk, 0, 0, {"space is not known"},
      .write_open = -EUCLEAN},
     {"half a block group", BASE_DEFAULT, group_length, 0, 0, NOTHING, .write_open = -EUCLEAN},
-    {"block group of no chunk", BASE_DEFAULT, group_of_no_chunk, 0, 0, NOTHING,
-     .write_open = -EUCLEAN},
-    {"free space over data", BASE_DEFAULT, free_over_data, 0, 0, NOTHING, .write_open = 1,
-     .mended = true},
+    {"block group of no chunk", BASE_DEFAULT, group_of_no_chunk, 0, 0, NOTHING, .write_open =
+     -EUCLEAN},
+    {"free space over data", BASE_DEFAULT, free_over_data, 0, 0, NOTHING, .write_open = 1, .mended =
+     true},
     {"free space over metadata", BASE_DEFAULT, free_over_metadata, 0, 0, NOTHING, .write_open = 1,
      .mended = true},
     {"free space shifted over data", BASE_DEFAULT, free_shifted, 0, 0, NOTHING},
@@ -446,35 +432,36 @@ const struct kind kinds_space[] = {
      .mended = true},
     {"unknown flags of free space", BASE_DEFAULT, free_flags, 0, 0, NOTHING, .poke = "/plain"},
     {"bitmap of wrong size", BASE_DEFAULT, free_bitmap_size, 0, 0, NOTHING, .poke = "/plain"},
-    {"free space tree in no chunk", BASE_DEFAULT, free_tree_nowhere, 0, 0, NOTHING,
-     .poke = "/plain"},
+    {"free space tree in no chunk", BASE_DEFAULT, free_tree_nowhere, 0, 0, NOTHING, .poke =
+     "/plain"},
     {"missing extent item", BASE_DEFAULT, extent_missing, 0, 0, NOTHING, .poke = "/plain"},
-    {"missing extent item, old form", BASE_OLD, extent_missing_old, 0, 0, NOTHING,
-     .poke = "/plain"},
+    {"missing extent item, old form", BASE_OLD, extent_missing_old, 0, 0, NOTHING, .poke =
+     "/plain"},
     {"extent without references", BASE_DEFAULT, extent_refs_0, 0, 0, NOTHING, .poke = "/plain"},
     {"extent of 2^64 references", BASE_DEFAULT, extent_refs_many, 0, 0, NOTHING, .poke = "/plain"},
-    {"extent of too few references", BASE_DEFAULT, extent_refs_few, 0, 0, NOTHING,
-     .poke = "/plain"},
+    {"extent of too few references", BASE_DEFAULT, extent_refs_few, 0, 0, NOTHING, .poke =
+     "/plain"},
     {"extent of no kind", BASE_DEFAULT, extent_flags, 0, 0, NOTHING, .poke = "/plain"},
-    {"data extent as tree block", BASE_DEFAULT, extent_as_tree_block, 0, 0, NOTHING,
-     .poke = "/plain"},
-    {"extent of the last generation", BASE_DEFAULT, extent_generation, 0, 0, NOTHING,
-     .poke = "/plain"},
+    {"data extent as tree block", BASE_DEFAULT, extent_as_tree_block, 0, 0, NOTHING, .poke =
+     "/plain"},
+    {"extent of the last generation", BASE_DEFAULT, extent_generation, 0, 0, NOTHING, .poke =
+     "/plain"},
     {"extent item cut off", BASE_DEFAULT, extent_cut, 0, 0, NOTHING, .poke = "/plain"},
     {"short extent item", BASE_DEFAULT, extent_short, 0, 0, NOTHING, .poke = "/plain"},
     {"long extent item", BASE_DEFAULT, extent_long, 0, 0, NOTHING, .poke = "/plain"},
     {"unknown reference", BASE_DEFAULT, ref_type, 0, 0, NOTHING, .poke = "/plain"},
     {"reference of no tree", BASE_DEFAULT, ref_root, 0, 0, NOTHING, .poke = "/plain"},
     {"reference of another file", BASE_DEFAULT, ref_of_others, 0, 0, NOTHING, .poke = "/plain"},
-    {"blocks without extent items", BASE_DEFAULT, blocks_without_items, 0, 0, NOTHING,
-     .poke = "/dir/file050"},
-    {"blocks of 1,000 references", BASE_DEFAULT, blocks_of_many_refs, 0, 0, NOTHING,
-     .poke = "/dir/file050"},
-    {"blocks of no references", BASE_DEFAULT, blocks_of_no_refs, 0, 0, NOTHING,
-     .poke = "/dir/file050"},
-    {"blocks of another tree", BASE_DEFAULT, blocks_of_others, 0, 0, NOTHING,
-     .poke = "/dir/file050"},
-    {"blocks with full references", BASE_DEFAULT, blocks_full_backrefs, 0, 0, NOTHING,
-     .poke = "/dir/file050"},
+    {"blocks without extent items", BASE_DEFAULT, blocks_without_items, 0, 0, NOTHING, .poke =
+     "/dir/file050"},
+    {"blocks of 1,000 references", BASE_DEFAULT, blocks_of_many_refs, 0, 0, NOTHING, .poke =
+     "/dir/file050"},
+    {"blocks of no references", BASE_DEFAULT, blocks_of_no_refs, 0, 0, NOTHING, .poke =
+     "/dir/file050"},
+    {"blocks of another tree", BASE_DEFAULT, blocks_of_others, 0, 0, NOTHING, .poke =
+     "/dir/file050"},
+    {"blocks with full references", BASE_DEFAULT, blocks_full_backrefs, 0, 0, NOTHING, .poke =
+     "/dir/file050"},
     {0},
 };
+/* clang-format on */

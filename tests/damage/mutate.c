@@ -9,6 +9,8 @@
 #include "base.h"
 #include "walk.h"
 
+#define TRIES_MAX 10
+
 /* ---- choosing ----------------------------------------------------------------------------------
  */
 
@@ -224,12 +226,9 @@ static void swap_contents(const struct image *image, struct choices *choices, ui
     node_header_encode(block, &mine);
 }
 
-static void spoil_block(struct image *image, struct choices *choices)
+static void spoil_copy(const struct image *image, const struct image_block *picked,
+                       struct choices *choices, uint8_t *block)
 {
-    const struct image_block *picked = pick_block(image, choices);
-    uint8_t block[NODE_SIZE_MAX];
-
-    image_block_read(image, picked->bytenr, block);
     switch (choose(choices, 12)) {
     case 0:
         spoil_bytes(image, choices, block + CSUM_FIELD_SIZE, NODE_HEADER_SIZE - CSUM_FIELD_SIZE);
@@ -250,6 +249,22 @@ static void spoil_block(struct image *image, struct choices *choices)
             spoil_pointer(image, choices, block);
         break;
     }
+}
+
+/*
+ * What the checks of single blocks find is found soon; damage that passes them goes deeper, so
+ * mostly another try is made until it does.
+ */
+static void spoil_block(struct image *image, struct choices *choices)
+{
+    const struct image_block *picked = pick_block(image, choices);
+    unsigned tries = choose(choices, 4) ? TRIES_MAX : 1;
+    uint8_t block[NODE_SIZE_MAX];
+
+    do {
+        image_block_read(image, picked->bytenr, block);
+        spoil_copy(image, picked, choices, block);
+    } while (--tries > 0 && node_validate_inside(block, &image->limits) < 0);
     image_block_write(image, picked->bytenr, block);
 }
 

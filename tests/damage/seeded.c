@@ -14,7 +14,7 @@
 
 #define COUNT 2000
 #define DAMAGES_MAX 3
-#define CHANGES 12
+#define CHANGES 30
 
 static const char *const golden[] = {"log-many-4k", "half-deleted", "everything", "quota"};
 static struct image bases[BASE_KINDS + ARRAY_LEN(golden)];

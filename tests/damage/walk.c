@@ -168,6 +168,19 @@ static void note_data(struct walk *walk, struct walk_entry *entry, const char *p
     }
 }
 
+/* Where sizes that lie end. */
+static void note_end(struct walk *walk, struct walk_entry *entry, const char *path,
+                     struct inode *inode, uint64_t size)
+{
+    uint8_t buf[100];
+    size_t done;
+
+    note_result(
+        walk, entry, path,
+        mount_pread(walk->m, inode, buf, sizeof(buf), size - MIN(size, sizeof(buf)), &done));
+    note_result(walk, entry, path, mount_pread(walk->m, inode, buf, sizeof(buf), size, &done));
+}
+
 static int count_extent(void *arg, const struct file_map *map)
 {
     unsigned *count = arg;
@@ -187,12 +200,15 @@ static int note_symlink(struct walk *walk, struct walk_entry *entry, struct inod
 }
 
 static void note_file(struct walk *walk, struct walk_entry *entry, const char *path,
-                      struct inode *inode)
+                      struct inode *inode, uint64_t size)
 {
     unsigned extents = 0;
 
     note_data(walk, entry, path, inode);
-    note_result(walk, entry, path, file_each_extent(inode, 0, INT64_MAX, count_extent, &extents));
+    note_end(walk, entry, path, inode, size);
+    /* Who shares an extent stands in the extent tree, which reading does without. */
+    if (file_each_extent(inode, 0, INT64_MAX, count_extent, &extents) < 0 && !error_is_fit(-EIO))
+        note_error(walk, entry, path, -EINVAL);
 }
 
 /* ---- directories -------------------------------------------------------------------------------
@@ -282,7 +298,7 @@ static void walk_node(struct walk *walk, struct inode *inode, const char *path, 
     note_result(walk, &entry, path, ret);
     note_result(walk, &entry, path, note_xattrs(walk, &entry, inode));
     if (ret == 0 && S_ISREG(st.mode))
-        note_file(walk, &entry, path, inode);
+        note_file(walk, &entry, path, inode, st.size);
     else if (ret == 0 && S_ISLNK(st.mode))
         note_result(walk, &entry, path, note_symlink(walk, &entry, inode));
     else if (ret == 0 && S_ISDIR(st.mode) && depth < DEPTH_MAX && is_new_dir(walk, &st))
