@@ -70,7 +70,8 @@ struct inode {
     uint64_t tree_id;
     _Atomic uint8_t xattrs; /* XATTRS_*; all but log replay, which asks for none, goes by xattr.c */
     struct inode *hash_next;
-    bool idle; /* nobody refers to it, kept for later */
+    bool idle;    /* nobody refers to it, kept for later */
+    bool writing; /* its item is being written: it stays in memory */
     TAILQ_ENTRY(inode) lru;
     TAILQ_ENTRY(inode) dirty; /* while item_dirty */
 };

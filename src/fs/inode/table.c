@@ -287,6 +287,20 @@ static void make_idle(struct fs *fs, struct inode *inode)
     }
 }
 
+/*
+ * Nobody refers to it any more. A dirty one stays until it is written, and one that is being
+ * written until it has been.
+ */
+static void unused(struct fs *fs, struct inode *inode)
+{
+    if (inode->writing)
+        return;
+    if (inode->deleted)
+        forget_deleted(fs, inode);
+    else if (!inode->item_dirty)
+        make_idle(fs, inode);
+}
+
 void inode_put(struct inode *inode)
 {
     if (!inode)
@@ -303,11 +317,8 @@ void inode_put(struct inode *inode)
         return;
     }
     inode->refs--;
-    /* A dirty one stays until it is written. */
-    if (last && inode->deleted)
-        forget_deleted(fs, inode);
-    else if (last && !inode->item_dirty)
-        make_idle(fs, inode);
+    if (last)
+        unused(fs, inode);
     pthread_mutex_unlock(&fs->inodes_lock);
 }
 
@@ -316,9 +327,9 @@ void inode_put_deleted(struct inode *inode)
     struct fs *fs = inode->fs;
 
     SCOPED_LOCK(&fs->inodes_lock);
-    inode->refs--;
-    if (inode->refs == 0)
-        forget_deleted(fs, inode);
+    /* What could not be deleted has an item that still has to say so. */
+    if (--inode->refs == 0)
+        unused(fs, inode);
 }
 
 /* ---- dirty items
@@ -336,47 +347,59 @@ void inode_mark_dirty(struct inode *inode)
     store_mark_changed(fs->store);
 }
 
-/* Takes the inode off the dirty list, keeping it alive for the caller. */
-static bool take_dirty(struct fs *fs, struct inode *inode)
+/*
+ * Takes an inode, NULL: the first, off the dirty list and keeps it in memory for the caller, who
+ * is the only one to write: the metadata lock is held alone. Not by a reference, because whoever
+ * puts the last one has an orphan to delete. NULL: nothing to write.
+ */
+static struct inode *take_dirty(struct fs *fs, struct inode *inode)
 {
     SCOPED_LOCK(&fs->inodes_lock);
     if (!inode)
         inode = TAILQ_FIRST(&fs->inodes->dirty);
     if (!inode || !inode->item_dirty)
-        return false;
+        return NULL;
     TAILQ_REMOVE(&fs->inodes->dirty, inode, dirty);
     inode->item_dirty = false;
-    inode->refs++;
-    return true;
+    inode->writing = true;
+    return inode;
 }
 
-/* The counterpart of take_dirty: no orphan is deleted here, the metadata lock is held. */
-static void drop_dirty(struct fs *fs, struct inode *inode)
+static int write_taken(struct fs *fs, struct inode *inode)
 {
+    int ret = inode->deleted ? 0 : inode_write_item(inode);
+
     SCOPED_LOCK(&fs->inodes_lock);
-    if (--inode->refs == 0 && !inode->item_dirty)
-        make_idle(fs, inode);
+    inode->writing = false;
+    if (inode->refs == 0)
+        unused(fs, inode);
+    return ret;
 }
 
 int inode_write(struct inode *inode)
 {
     struct fs *fs = inode->fs;
 
-    if (!take_dirty(fs, inode))
-        return 0;
-    int ret = inode->deleted ? 0 : inode_write_item(inode);
-    drop_dirty(fs, inode);
-    return ret;
+    return take_dirty(fs, inode) ? write_taken(fs, inode) : 0;
 }
 
+static uint64_t count_dirty(struct fs *fs)
+{
+    struct inode *inode;
+    uint64_t count = 0;
+
+    SCOPED_LOCK(&fs->inodes_lock);
+    TAILQ_FOREACH (inode, &fs->inodes->dirty, dirty)
+        count++;
+    return count;
+}
+
+/* As many as there are now: those who write files meanwhile would never let this end. */
 int inodes_write_dirty(struct fs *fs)
 {
-    for (;;) {
-        pthread_mutex_lock(&fs->inodes_lock);
-        struct inode *inode = TAILQ_FIRST(&fs->inodes->dirty);
-        pthread_mutex_unlock(&fs->inodes_lock);
-        if (!inode)
-            return 0;
-        TRY(inode_write(inode));
-    }
+    struct inode *inode;
+
+    for (uint64_t left = count_dirty(fs); left > 0 && (inode = take_dirty(fs, NULL)); left--)
+        TRY(write_taken(fs, inode));
+    return 0;
 }

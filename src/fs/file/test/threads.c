@@ -7,6 +7,7 @@
 #include "fs/file/test/world.h"
 
 #include <linux/falloc.h>
+#include <sched.h>
 
 #define BLOCKS 64
 #define BLOCK 6000 /* shares sectors with its neighbours */
@@ -110,10 +111,82 @@ static void many_at_once(void **state)
     world_free(&world);
 }
 
+/* ---- the last user of a nameless file goes while a commit writes its item -------------------- */
+
+#define ORPHANS 2000
+
+static void delete_nameless(struct inode *inode)
+{
+    struct store *store = inode->fs->store;
+
+    ok(store_begin(store, STORE_RELEASE, 8));
+    ok(inode_delete(inode));
+    store_end(store);
+    inode_put_deleted(inode);
+}
+
+static void *make_and_leave(void *arg)
+{
+    const struct inode_new what = {.mode = 0100644};
+    struct worker *w = arg;
+    struct world *world = w->world;
+
+    for (unsigned i = 0; i < ORPHANS && w->error == 0; i++) {
+        struct inode *inode;
+
+        w->error = store_begin(world->store, STORE_CREATE, 8);
+        if (w->error < 0)
+            break;
+        w->error = inode_create(&world->fs, world->root->tree, world->root, &what, &inode);
+        if (w->error == 0)
+            w->error = orphan_add(inode);
+        store_end(world->store);
+        if (w->error < 0)
+            break;
+        inode_touch(inode, true);
+        if (w->id % 2)
+            sched_yield();
+        inode_put(inode);
+    }
+    __atomic_store_n(&w->id, UINT32_MAX, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void no_orphan_is_forgotten(void **state)
+{
+    struct mkfs_options options = MKFS_OPTIONS_INIT;
+    struct worker workers[2];
+    struct world world;
+    bool running = true;
+    uint64_t ino;
+
+    (void)state;
+    world_new_in(&world, env_real(), 256 * MIB, &options);
+    world.fs.last_put = delete_nameless;
+    for (unsigned i = 0; i < ARRAY_LEN(workers); i++) {
+        workers[i] = (struct worker){.world = &world, .id = i};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, make_and_leave, &workers[i]), 0);
+    }
+    while (running) {
+        ok(store_commit(world.store));
+        running = false;
+        for (unsigned i = 0; i < ARRAY_LEN(workers); i++)
+            running |= __atomic_load_n(&workers[i].id, __ATOMIC_ACQUIRE) != UINT32_MAX;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(workers); i++) {
+        pthread_join(workers[i].thread, NULL);
+        assert_int_equal(workers[i].error, 0);
+    }
+    assert_int_equal(orphan_next(world.root->tree, 0, &ino), -ENOENT);
+    world_sync(&world);
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_at_once),
+        cmocka_unit_test(no_orphan_is_forgotten),
     };
 
     return cmocka_run_group_tests_name("files and threads", tests, NULL, NULL);
