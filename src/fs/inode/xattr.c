@@ -86,6 +86,25 @@ static int remove_entry(struct inode *inode, const char *name, uint16_t name_len
     return ret == 0 ? packed_remove(&path, &entry) : ret;
 }
 
+/* Whether an attribute of that size fits beside those with the same hash, when it replaces the old
+ * one. Asked before that one goes: names are easily made to collide. */
+static int check_room(struct inode *inode, const char *name, uint16_t name_len, size_t len)
+{
+    struct key key = xattr_key(inode, name, name_len);
+    AUTO_PATH struct path path = PATH_INIT;
+    struct packed_entry old;
+
+    int ret = tree_search(&inode->tree->root, &key, &path);
+    if (ret == 0)
+        ret = packed_find(&path, name, name_len, &old);
+    if (ret != 0)
+        return MIN(ret, 0);
+    if (path_size(&path) - old.size + sizeof(disk_dir_item) + name_len + len >
+        item_data_max(inode->fs->store->engine.nodesize))
+        return fail(-ENOSPC, "%s: no room beside attributes with the same hash", name);
+    return 0;
+}
+
 int xattr_set(struct inode *inode, const char *name, const void *value, size_t len, int flags)
 {
     struct engine *engine = &inode->fs->store->engine;
@@ -105,6 +124,7 @@ int xattr_set(struct inode *inode, const char *name, const void *value, size_t l
     if (!there && (flags & XATTR_REPLACE))
         return fail(-ENODATA, "%s", name);
     if (there) {
+        TRY(check_room(inode, name, head.name_len, len));
         ret = remove_entry(inode, name, head.name_len);
         if (ret != 0)
             return txn_abort(engine, ret == 1 ? -EUCLEAN : ret);

@@ -90,15 +90,11 @@ static int set_compression(struct inode *inode, const char *value, size_t len)
     return 0;
 }
 
-static int set_access_acl(struct inode *inode, const void *value, size_t len, bool *redundant)
+static void set_mode(struct inode *inode, uint32_t mode)
 {
-    uint32_t mode = inode->item.mode;
-
-    TRY(acl_to_mode(value, len, &mode, redundant));
     pthread_mutex_lock(&inode->item_lock);
     inode->item.mode = mode;
     pthread_mutex_unlock(&inode->item_lock);
-    return 0;
 }
 
 static int remove_if_there(struct inode *inode, const char *name)
@@ -115,10 +111,11 @@ static int remove_if_there(struct inode *inode, const char *name)
 static int set_locked(struct inode *inode, const char *name, const void *value, size_t len,
                       int flags)
 {
+    uint32_t mode = inode->item.mode;
     bool redundant = false;
 
     if (strcmp(name, ACL_ACCESS) == 0) {
-        TRY(set_access_acl(inode, value, len, &redundant));
+        TRY(acl_to_mode(value, len, &mode, &redundant));
     } else if (strcmp(name, ACL_DEFAULT) == 0) {
         uint32_t ignored = 0;
 
@@ -131,6 +128,8 @@ static int set_locked(struct inode *inode, const char *name, const void *value, 
         redundant = len == 0;
     }
     TRY(redundant ? remove_if_there(inode, name) : xattr_set(inode, name, value, len, flags));
+    /* Not before the ACL could be stored. */
+    set_mode(inode, mode);
     inode_touch(inode, false);
     return 0;
 }
