@@ -31,6 +31,8 @@ in_own_world() {
     why=$(why_no_fuse)
     [[ -z $why ]] || skip_all "$why"
     [[ -x $COPSE ]] || skip_all "no $COPSE"
+    "$COPSE" version | grep -qw -- +fuse || skip_all "built without FUSE"
+    ((EUID != 0)) || unshare --mount true 2>/dev/null || skip_all "no mount namespaces here"
     ((EUID != 0)) || own_mounts "$@"
     make_scratch
     chmod 755 "$scratch"
