@@ -406,7 +406,7 @@ const struct kind kinds_blocks[] = {
      {DIR}, 1, "/dir/file050"},
     {"equal keys", BASE_DEFAULT, keys_equal, 0, -EUCLEAN, {FT, "item", "not greater"}, {DIR}, 1,
      "/dir/file050"},
-    {"keys beyond the next leaf", BASE_DEFAULT, keys_beyond, 0, -EUCLEAN, {FT}, {DIR}, 1,
+    {"keys beyond the next leaf", BASE_DEFAULT, keys_beyond, 0, -EUCLEAN, {"tree"}, {DIR}, 1,
      "/dir/file050"},
     {"data outside the block", BASE_DEFAULT, data_outside, 0, -EUCLEAN, {FT, "item", "data"}, {DIR},
      1, "/dir/file050"},
