@@ -291,6 +291,7 @@ static void bench_data(void)
     uint8_t *buf = new_buffer(PIECE);
     struct span start;
 
+    write_through(file, buf, BUFFERED_MIB);
     world->sync();
     start = now();
     write_through(file, buf, BUFFERED_MIB);

@@ -96,6 +96,8 @@ struct promise runs_cut(struct file_state *file, uint64_t from);
 bool runs_zero_tail(struct file_state *file, uint64_t pos);
 /* Moves all dirty runs into flight. Nothing is in flight before. */
 void runs_launch(struct file_state *file);
+/* Lets go of the memory that was kept for runs to come. */
+void runs_free_spares(struct file_shared *shared);
 /* Frees what is in flight and begins before `end`. */
 void runs_land(struct file_state *file, uint64_t end);
 /*
@@ -113,12 +115,17 @@ uint64_t runs_first_unwritten(const struct file_state *file, uint64_t pos, uint6
 
 struct unpack_cache;
 
+#define SPARE_RUNS 32
+
 struct file_shared {
     pthread_mutex_t lock;
     pthread_cond_t progress;              /* a hold was given up */
     TAILQ_HEAD(, file_state) dirty_files; /* longest dirty first */
     uint64_t pending_bytes;               /* dirty and in flight, of all files */
+    int error;                            /* of a writeback that nobody waited for */
     struct unpack_cache *unpacked;
+    uint8_t *spares[SPARE_RUNS]; /* memory of long runs that were written, for the next ones */
+    unsigned spare_count;
 };
 
 static inline uint32_t file_sectorsize(const struct inode *inode)

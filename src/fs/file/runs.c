@@ -9,6 +9,9 @@
 #include "fs/file/internal.h"
 
 #define RUN_MAX (1 * MIB)
+/* Runs that outgrow this get all they may ever need; their memory is used again, because having
+ * it mapped anew takes the kernel longer than filling it. */
+#define RUN_LONG (256 * KIB)
 /* A file extent item, and what splits off its neighbours; a unit covers the extent items that
  * follow from it. */
 #define RUN_UNITS 2
@@ -111,14 +114,59 @@ static void fill(const struct file_state *file, const struct run_source *src, ui
     copy_part(src, dst, from, to);
 }
 
-static bool run_reserve(struct run *run, uint64_t need)
+/* ---- memory of runs -------------------------------------------------------------------------- */
+
+static uint8_t *long_alloc(struct file_shared *shared)
+{
+    {
+        SCOPED_LOCK(&shared->lock);
+        if (shared->spare_count > 0)
+            return shared->spares[--shared->spare_count];
+    }
+    return malloc(RUN_MAX);
+}
+
+static void data_free(struct file_shared *shared, uint8_t *data, uint64_t cap)
+{
+    if (cap == RUN_MAX) {
+        SCOPED_LOCK(&shared->lock);
+        if (shared->spare_count < SPARE_RUNS) {
+            shared->spares[shared->spare_count++] = data;
+            return;
+        }
+    }
+    free(data);
+}
+
+void runs_free_spares(struct file_shared *shared)
+{
+    while (shared->spare_count > 0)
+        free(shared->spares[--shared->spare_count]);
+}
+
+static bool run_move(struct file_shared *shared, struct run *run)
+{
+    uint8_t *data = long_alloc(shared);
+
+    if (!data)
+        return false;
+    memcpy(data, run->data, run->len);
+    data_free(shared, run->data, run->cap);
+    run->data = data;
+    run->cap = RUN_MAX;
+    return true;
+}
+
+static bool run_reserve(struct file_shared *shared, struct run *run, uint64_t need)
 {
     uint64_t cap = run->cap;
 
     if (need <= cap)
         return true;
+    if (need > RUN_LONG)
+        return run_move(shared, run);
     while (cap < need)
-        cap = MIN(cap * 2, (uint64_t)RUN_MAX);
+        cap = MIN(cap * 2, (uint64_t)RUN_LONG);
     uint8_t *data = realloc(run->data, cap);
     if (!data)
         return false;
@@ -127,42 +175,46 @@ static bool run_reserve(struct run *run, uint64_t need)
     return true;
 }
 
-static struct run *run_new(struct file_state *file, uint64_t start, uint64_t len)
+static struct run *run_new(struct file_state *file, uint64_t start, uint64_t len, bool is_long)
 {
     struct run *run = calloc(1, sizeof(*run));
 
     if (!run)
         return NULL;
-    run->data = malloc(len);
+    run->cap = (uint32_t)(is_long ? RUN_MAX : len);
+    run->data = is_long ? long_alloc(file->inode->fs->files) : malloc(len);
     if (!run->data) {
         free(run);
         return NULL;
     }
     run->start = start;
-    run->cap = (uint32_t)len;
     RB_INSERT(run_tree, &file->dirty, run);
     return run;
 }
 
-static void run_free(struct run *run)
+static void run_free(struct file_state *file, struct run *run)
 {
-    free(run->data);
+    data_free(file->inode->fs->files, run->data, run->cap);
     free(run);
 }
+
+/* ---- filling them ---------------------------------------------------------------------------- */
 
 /* Makes the gap [start, end) dirty at least in part; returns how far, start when memory is out. */
 static uint64_t fill_gap(struct file_state *file, struct run *prev, const struct run_source *src,
                          uint64_t start, uint64_t end, struct promise *used)
 {
     struct run *run = prev;
+    bool goes_on = run && run_end(run) == start;
 
-    if (run && run_end(run) == start && run->len < RUN_MAX) {
+    if (goes_on && run->len < RUN_MAX) {
         end = MIN(end, run->start + RUN_MAX);
-        if (!run_reserve(run, end - run->start))
+        if (!run_reserve(file->inode->fs->files, run, end - run->start))
             return start;
     } else {
         end = MIN(end, start + RUN_MAX);
-        run = run_new(file, start, end - start);
+        /* Behind a run that is full, more is likely to follow. */
+        run = run_new(file, start, end - start, goes_on || end - start > RUN_LONG);
         if (!run)
             return start;
     }
@@ -230,7 +282,7 @@ struct promise runs_cut(struct file_state *file, uint64_t from)
             freed.bytes += run->len;
             freed.units += run->units;
             RB_REMOVE(run_tree, &file->dirty, run);
-            run_free(run);
+            run_free(file, run);
         }
         run = next;
     }
@@ -267,7 +319,7 @@ void runs_land(struct file_state *file, uint64_t end)
     while ((run = RB_MIN(run_tree, &file->flight)) && run->start < end) {
         RB_REMOVE(run_tree, &file->flight, run);
         bytes += run->len;
-        run_free(run);
+        run_free(file, run);
     }
     file->flight_bytes -= bytes;
     file_pending_sub(file, bytes);

@@ -41,6 +41,7 @@ void files_release(struct fs *fs)
     forget_all(fs);
     INVARIANT(shared->pending_bytes == 0, "I2: nothing dirty, nothing pending");
     unpack_cache_free(shared->unpacked);
+    runs_free_spares(shared);
     pthread_cond_destroy(&shared->progress);
     pthread_mutex_destroy(&shared->lock);
     free(shared);
