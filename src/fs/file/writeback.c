@@ -198,9 +198,27 @@ static int writeback_all_of(struct fs *fs, uint64_t tree_id)
     return first;
 }
 
+/* Data was lost where nobody could be told: the next who asks for all files is (promise 6). */
+static void keep_for_all(struct fs *fs, int err)
+{
+    SCOPED_LOCK(&fs->files->lock);
+    if (fs->files->error == 0)
+        fs->files->error = err;
+}
+
+static int take_error_of_all(struct fs *fs)
+{
+    SCOPED_LOCK(&fs->files->lock);
+    int err = fs->files->error;
+    fs->files->error = 0;
+    return err < 0 ? fail(err, "writing back a file failed earlier") : 0;
+}
+
 int files_writeback_all(struct fs *fs)
 {
-    return writeback_all_of(fs, 0);
+    int ret = writeback_all_of(fs, 0);
+    int err = take_error_of_all(fs);
+    return ret < 0 ? ret : err;
 }
 
 int files_writeback_tree(struct fs *fs, uint64_t tree_id)
@@ -218,8 +236,11 @@ int writeback_for_space(struct fs *fs)
 
         /* Not a matter of this caller: the error stays with the file. */
         if (file_try_hold(file)) {
-            if (writeback_held(file) < 0)
+            int ret = writeback_held(file);
+            if (ret < 0) {
+                keep_for_all(fs, ret);
                 fail_clear();
+            }
             file_unhold(file);
         }
         inode_put(set.inodes[i]);
@@ -274,6 +295,8 @@ static int writeback_picked(struct file_state *file)
         file_forget_dirty(inode, 0);
     else
         ret = writeback_held(file);
+    if (ret < 0)
+        keep_for_all(inode->fs, ret);
     file_unhold(file);
     inode_put(inode);
     return ret;

@@ -153,6 +153,31 @@ static void an_error_waits_for_its_file(void **state)
     world_free(&world);
 }
 
+/* What the background loses is told to its file, and to the next who asks for all of them (I6). */
+static void what_the_background_loses_is_told(void **state)
+{
+    const struct dev_fault failure = {.ops = DEV_OP_WRITE, .nth = 1, .err = -EIO};
+    struct world world;
+    bool more;
+
+    (void)state;
+    make(&world);
+    world_sync(&world);
+    world_close(&world);
+    struct dev *fault = add_faults(&world);
+    world_open(&world);
+    world_find_files(&world);
+    write_all(&world, 0, old_data, LEN, 0);
+    dev_fault_arm(fault, &failure);
+    assert_int_equal(files_writeback_step(&world.fs, 0, &more), -EIO);
+    dev_fault_disarm(fault);
+    assert_int_equal(files_writeback_all(&world.fs), -EIO);
+    ok(files_writeback_all(&world.fs));
+    assert_int_equal(file_take_error(world.file[0]), -EIO);
+    world_sync(&world);
+    world_free(&world);
+}
+
 static bool holds(struct world *world, unsigned f, const uint8_t *data, size_t len)
 {
     size_t done;
@@ -290,6 +315,7 @@ int main(void)
         cmocka_unit_test(the_size_waits_for_the_data),
         cmocka_unit_test(a_failing_write_is_reported_once),
         cmocka_unit_test(an_error_waits_for_its_file),
+        cmocka_unit_test(what_the_background_loses_is_told),
         cmocka_unit_test(any_failure_leaves_old_or_new),
         cmocka_unit_test(damage_is_an_error),
         cmocka_unit_test(the_other_copy_helps_and_mends),
