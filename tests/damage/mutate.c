@@ -163,7 +163,12 @@ static void spoil_leaf(const struct image *image, struct choices *choices, uint8
         case 3:
             duplicate_item(image, choices, leaf, slot);
             break;
-        case 4: /* one item's data in another's place */
+        case 4: /* one item's data in the place of another, of the same type if there is one */
+            for (uint32_t i = 0; i < leaf->count; i++) {
+                if (leaf->items[other].key.type == leaf->items[slot].key.type && other != slot)
+                    break;
+                other = (other + 1) % leaf->count;
+            }
             resize_item(leaf, slot, leaf->items[other].size);
             memcpy(leaf->items[slot].data, leaf->items[other].data, leaf->items[other].size);
             break;

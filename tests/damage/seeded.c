@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base.h"
@@ -15,8 +16,16 @@
 #define COUNT 2000
 #define DAMAGES_MAX 3
 #define CHANGES 30
+#define MEMORY_MAX (1 * GIB)
 
-static const char *const golden[] = {"log-many-4k", "half-deleted", "everything", "quota"};
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER
+#endif
+#endif
+
+static const char *const golden[] = {"log-many-4k",     "half-deleted", "everything", "quota",
+                                     "log-rename-over", "orphan",       "oldest",     "space-v1"};
 static struct image bases[BASE_KINDS + ARRAY_LEN(golden)];
 static unsigned base_count;
 static volatile uint64_t running;
@@ -31,6 +40,17 @@ static void on_crash(int signal_number)
     (void)!write(STDOUT_FILENO, line, (size_t)len);
     signal(signal_number, SIG_DFL);
     raise(signal_number);
+}
+
+/* Running out of memory is an error that looking never gives; sanitizers need all there is. */
+static void bound_memory(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(ADDRESS_SANITIZER)
+    const struct rlimit limit = {MEMORY_MAX, MEMORY_MAX};
+
+    if (setrlimit(RLIMIT_AS, &limit) < 0)
+        perror("setrlimit");
+#endif
 }
 
 static void make_bases(void)
@@ -61,6 +81,7 @@ int main(int argc, char **argv)
     signal(SIGFPE, on_crash);
     signal(SIGALRM, on_crash);
     setvbuf(stdout, NULL, _IOLBF, 0);
+    bound_memory();
     make_bases();
     printf("1..1\n# %llu damaged images, the first from seed %llu, on %u sound ones\n",
            (unsigned long long)count, (unsigned long long)seed, base_count);
