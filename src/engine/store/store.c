@@ -117,7 +117,8 @@ static int promise_or_commit(struct store *store, enum store_intent intent, unsi
 {
     int ret = reserve_more(store, units, 0, false);
 
-    if (ret == -EAGAIN || ret == -ENOSPC) {
+    /* While a log tree waits for its replay nothing may be committed: that would drop it. */
+    if ((ret == -EAGAIN || ret == -ENOSPC) && !store_has_log(store)) {
         TRY(store_commit_locked(store));
         if (space_is_mixed(store->space))
             TRY(reserve_count_nodes(store));

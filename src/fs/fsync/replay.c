@@ -2,8 +2,8 @@
 /* The stages of a replay, over the logs of all subvolumes. */
 #include "fs/fsync/internal.h"
 
-/* Changes that one item of a log may cause, for the metadata promised to the replay. */
-#define UNITS_PER_ITEM 8
+/* Changes that one item of a log may cause: itself, and the references or checksums with it. */
+#define UNITS_PER_ITEM 2
 
 int log_each_item(struct replay *replay, struct log *log,
                   int (*fn)(struct replay *replay, const struct log_item *item))
@@ -189,8 +189,9 @@ static int replay_all(struct replay *replay)
     TRY(find_logs(replay));
     TRY(find_subvols(replay));
     TRY(claim_logs(replay));
-    uint64_t units = MIN(replay->items * UNITS_PER_ITEM + UNITS_PER_ITEM, (uint64_t)UINT32_MAX);
-    TRY(store_begin(store, STORE_INTERNAL, (unsigned)units));
+    uint64_t units = MIN((replay->items + 1) * UNITS_PER_ITEM, (uint64_t)UINT32_MAX);
+    /* What was fsynced was promised its space: the replay may use the reserve. */
+    TRY(store_begin(store, STORE_RELEASE, (unsigned)units));
     int ret = run_stages(replay);
     if (ret < 0)
         txn_abort(replay->engine, ret);
