@@ -8,6 +8,31 @@
 
 static _Thread_local char message[FAIL_MESSAGE_MAX];
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < ' ' || c == '\177';
+}
+
+/* Names may hold any byte, but a message is one line and moves no cursor: "\012" for a newline. */
+static void escape_controls(void)
+{
+    char raw[FAIL_MESSAGE_MAX], *at = message, *end = message + sizeof(message) - 1;
+    const char *c = message;
+
+    while (*c && !is_control(*c))
+        c++;
+    if (!*c)
+        return;
+    memcpy(raw, message, sizeof(raw));
+    for (c = raw; *c && at < end; c++) {
+        if (is_control(*c))
+            at += snprintf(at, (size_t)(end - at) + 1, "\\%03o", (unsigned char)*c);
+        else
+            *at++ = *c;
+    }
+    *(at < end ? at : end) = '\0';
+}
+
 void fail_record(const char *fmt, ...)
 {
     va_list args;
@@ -15,6 +40,7 @@ void fail_record(const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
+    escape_controls();
 }
 
 void fail_prepend(const char *fmt, ...)
@@ -28,6 +54,7 @@ void fail_prepend(const char *fmt, ...)
     va_end(args);
     if (used >= 0 && (size_t)used < sizeof(message) && old[0] != '\0')
         snprintf(message + used, sizeof(message) - (size_t)used, ": %s", old);
+    escape_controls();
 }
 
 const char *fail_message(void)

@@ -34,7 +34,10 @@
 void fail_record(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void fail_prepend(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* The last message of this thread; "" when there is none. Valid until the next fail(). */
+/*
+ * The last message of this thread; "" when there is none. Valid until the next fail(). Always one
+ * line: control characters, which names may hold, are shown as "\012".
+ */
 const char *fail_message(void);
 
 void fail_clear(void);

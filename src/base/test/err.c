@@ -41,6 +41,22 @@ static void long_messages_are_cut(void **state)
     assert_memory_equal(fail_message(), "front: xxx", 10);
 }
 
+static void a_message_is_one_line(void **state)
+{
+    char controls[FAIL_MESSAGE_MAX];
+
+    (void)state;
+    (void)fail(-ENOENT, "a\nb\033[31m\177");
+    assert_string_equal(fail_message(), "a\\012b\\033[31m\\177");
+    (void)fail_context(-ENOENT, "dir\t");
+    assert_string_equal(fail_message(), "dir\\011: a\\012b\\033[31m\\177");
+    memset(controls, '\n', sizeof(controls) - 1);
+    controls[sizeof(controls) - 1] = '\0';
+    (void)fail(-ENOENT, "%s", controls);
+    assert_int_equal(strlen(fail_message()), FAIL_MESSAGE_MAX - 1);
+    assert_null(strchr(fail_message(), '\n'));
+}
+
 static int step(int ret, int *steps)
 {
     (*steps)++;
@@ -87,11 +103,9 @@ static void messages_are_per_thread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fail_returns_and_records),
-        cmocka_unit_test(context_goes_in_front),
-        cmocka_unit_test(long_messages_are_cut),
-        cmocka_unit_test(try_stops_at_the_first_failure),
-        cmocka_unit_test(messages_are_per_thread),
+        cmocka_unit_test(fail_returns_and_records),       cmocka_unit_test(context_goes_in_front),
+        cmocka_unit_test(long_messages_are_cut),          cmocka_unit_test(a_message_is_one_line),
+        cmocka_unit_test(try_stops_at_the_first_failure), cmocka_unit_test(messages_are_per_thread),
     };
 
     return cmocka_run_group_tests_name("base/err", tests, NULL, NULL);
