@@ -29,15 +29,34 @@ void cli_failed_in_library(bool library)
     in_library = library;
 }
 
-static void print_line(struct cli *cli, const char *what, const char *why)
+/* A name may hold any byte, but a failure is one line and moves no cursor: "\012" for a newline. */
+static char *one_line(const char *text)
 {
+    char *line = need_memory(malloc(4 * strlen(text) + 1)), *at = line;
+
+    for (; *text; text++) {
+        if ((unsigned char)*text < ' ' || *text == '\177')
+            at += sprintf(at, "\\%03o", (unsigned char)*text);
+        else
+            *at++ = *text;
+    }
+    *at = '\0';
+    return line;
+}
+
+static void print_line(struct cli *cli, const char *raw_what, const char *raw_why)
+{
+    char *what = one_line(raw_what ? raw_what : ""), *why = one_line(raw_why);
+
     fflush(stdout);
     fputs("copse", stderr);
     if (cli->command)
         fprintf(stderr, " %s", cli->command->shown);
-    if (what && *what)
+    if (*what)
         fprintf(stderr, ": %s", what);
     fprintf(stderr, ": %s\n", why);
+    free(what);
+    free(why);
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -71,16 +90,17 @@ static bool says_it_all(int err, const char *message)
 int cli_fail(struct cli *cli, const char *what, int err)
 {
     const char *text = strerror(-err), *message = in_library ? copse_error() : "";
-    char *why;
+    char *shown = one_line(what ? what : ""), *why;
 
-    message = without_repetition(message, what ? what : "");
+    message = without_repetition(message, shown);
     if (*message == '\0')
         why = need_string(strdup(text));
     else if (ends_with(message, text) || says_it_all(err, message))
         why = need_string(strdup(message));
     else
         why = format_text("%s: %s", message, text);
-    print_line(cli, what, why);
+    print_line(cli, shown, why);
+    free(shown);
     free(why);
     return EXIT_FAILED;
 }
