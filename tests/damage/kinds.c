@@ -231,6 +231,25 @@ static void writable(const struct kind *kind, const struct image *image)
 /* ---- running -----------------------------------------------------------------------------------
  */
 
+/* Where COPSE_DUMP names a file the damaged image is left there, for other judges. */
+static void dump(const struct image *image)
+{
+    const char *path = getenv("COPSE_DUMP");
+    static uint8_t buf[MIB];
+    struct dev *out;
+
+    if (!path)
+        return;
+    assert_int_equal(dev_file_create(path, image->size, &out), 0);
+    for (uint64_t at = 0; at < image->size; at += sizeof(buf)) {
+        size_t n = MIN(image->size - at, (uint64_t)sizeof(buf));
+
+        image_read_raw(image, at, buf, n);
+        assert_int_equal(dev_write(out, at, buf, n), 0);
+    }
+    dev_close(out);
+}
+
 static void test_kind(void **state)
 {
     const struct kind *kind = *state;
@@ -238,6 +257,7 @@ static void test_kind(void **state)
 
     image_clone(&bases[kind->base], &image);
     kind->damage(&image);
+    dump(&image);
     read_only(kind, &image);
     writable(kind, &image);
     image_free(&image);
