@@ -15,6 +15,8 @@ static void remember(struct world *world)
     point->position = dev_record_count(world->recorder);
     point->generation = world->m->fs.store->engine.durable_gen;
     model_copy(&point->model, &world->durable);
+    told(world, "# durable: generation %llu from entry %zu on\n",
+         (unsigned long long)point->generation, point->position);
 }
 
 static uint64_t op_seed(uint64_t seed, unsigned number)
@@ -25,11 +27,12 @@ static uint64_t op_seed(uint64_t seed, unsigned number)
     return rng_next(&rng);
 }
 
-int history_make(struct history *history, uint64_t seed, unsigned ops)
+int history_make(struct history *history, uint64_t seed, unsigned ops, FILE *trace)
 {
     struct world world = {.before_crash = true, .on_durable = remember, .arg = history};
 
     *history = (struct history){.seed = seed};
+    world.trace = trace;
     int ret = world_start(&world, seed, true);
     for (unsigned i = 0; ret == 0 && i < ops; i++)
         ret = op_run(&world, op_seed(seed, i));

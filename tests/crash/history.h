@@ -26,8 +26,8 @@ struct history {
     char error[4096]; /* of the workload itself */
 };
 
-/* Runs `ops` operations. -1: the workload already went wrong. */
-int history_make(struct history *history, uint64_t seed, unsigned ops) MUST_USE;
+/* Runs `ops` operations, told to trace when it is not NULL. -1: the workload already went wrong. */
+int history_make(struct history *history, uint64_t seed, unsigned ops, FILE *trace) MUST_USE;
 void history_free(struct history *history);
 
 /* The last promise made before entry `position`. */

@@ -91,7 +91,8 @@ static void try_workload(uint64_t seed, size_t count, const struct state_id *onl
     struct history history;
     struct cursor cursor = {0};
 
-    if (history_make(&history, seed, (unsigned)number_from("CRASH_OPS", OPS)) < 0) {
+    if (history_make(&history, seed, (unsigned)number_from("CRASH_OPS", OPS),
+                     only ? stdout : NULL) < 0) {
         const struct state_id none = {0};
 
         complain(outcome, &history, &none, history.error);

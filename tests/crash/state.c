@@ -108,9 +108,23 @@ struct dev *state_make(const struct history *history, const struct cursor *curso
 /* ---- judging
  * -------------------------------------------------------------------------------------- */
 
-static int compare(const struct history *history, const struct state_id *id, struct world *world)
+/* Of the superblock that counts. Asked before opening, which may commit. */
+static uint64_t generation_of(const struct world *world)
 {
-    uint64_t generation = vol_super(world->m->fs.store->engine.vol)->generation;
+    const struct vol_open_options options = {.readonly = true};
+    struct dev *dev = dev_borrow(world->disk);
+    struct vol *vol;
+
+    if (vol_open(world->env, &dev, 1, &options, &vol) < 0)
+        return 0;
+    uint64_t generation = vol_super(vol)->generation;
+    vol_close(vol);
+    return generation;
+}
+
+static int compare(const struct history *history, const struct state_id *id, uint64_t generation,
+                   struct world *world)
+{
     const struct promise_point *promised = history_promised(history, id->position);
     const struct promise_point *kept = history_of_generation(history, id->position, generation);
 
@@ -131,7 +145,8 @@ static int judge(const struct history *history, const struct state_id *id, struc
 
     if (verify_device(world->env, world->disk, 0, report, sizeof(report)) < 0)
         return wrong(world, "structure: %s", report);
-    if (world_open(world, false) < 0 || compare(history, id, world) < 0)
+    uint64_t generation = generation_of(world);
+    if (world_open(world, false) < 0 || compare(history, id, generation, world) < 0)
         return -1;
     /* What the crash left behind is cleared up, and the result is as good as new. */
     int ret = mount_close(world->m);

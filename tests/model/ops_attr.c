@@ -88,8 +88,10 @@ int op_times(struct step *step)
 
 static const char *pick_xattr_name(struct step *step, const struct mnode *node)
 {
-    static const char *const names[] = {"user.a", "user.b",     "trusted.overlay.opaque",
-                                        "user.c", "security.x", "user.somewhat-longer-name"};
+    /* Two of them have one hash, and share an item. */
+    static const char *const names[] = {
+        "user.a",     "user.b",        "trusted.overlay.opaque",    "user.c",
+        "security.x", "user.ondzrey1", "user.somewhat-longer-name", "user.rpjadgpl"};
     const char *name = names[pick(step, ARRAY_LEN(names))];
 
     if (!S_ISREG(node->mode) && !S_ISDIR(node->mode))
@@ -116,6 +118,20 @@ static int set_xattr(struct step *step, struct mnode *node, const char *name, co
     return ret;
 }
 
+/* Bytes of the attribute that shares its item with this one. */
+static size_t beside(const struct mnode *node, const char *name)
+{
+    static const char *const pair[] = {"user.ondzrey1", "user.rpjadgpl"};
+
+    for (size_t i = 0; i < ARRAY_LEN(pair); i++) {
+        const struct mxattr *other = model_xattr(node, pair[1 - i]);
+
+        if (strcmp(name, pair[i]) == 0 && other)
+            return sizeof(disk_dir_item) + strlen(other->name) + other->len;
+    }
+    return 0;
+}
+
 int op_xattr_set(struct step *step)
 {
     static uint8_t value[65536];
@@ -140,6 +156,8 @@ int op_xattr_set(struct step *step)
         expected = -EEXIST;
     else if (!there && flags == XATTR_REPLACE)
         expected = -ENODATA;
+    else if (len + beside(node, name) > max)
+        expected = -ENOSPC;
     return set_xattr(step, node, name, value, len, flags, expected) < 0 ? -1 : 0;
 }
 

@@ -240,7 +240,6 @@ int op_link(struct step *step)
     struct mnode *node = pick_node(step), *dir = pick_dir(step);
     char name[MODEL_NAME_MAX + 1], text[700];
     struct inode *inode, *parent;
-    bool was_tmpfile = node->nlink == 0;
 
     pick_name(step, dir, name);
     if (chance(step, 2))
@@ -260,11 +259,47 @@ int op_link(struct step *step)
     /* Without extended references the names of one file in one directory must fit into an item. */
     if (ret == -EMLINK && expected == 0 && (world->config.mkfs.features_off & MKFS_EXTREF))
         return answered(step, text, ret, -EMLINK);
-    (void)was_tmpfile;
     ret = answered(step, text, ret, expected);
     if (ret > 0)
         model_add_name(dir, name, node);
     return ret < 0 ? -1 : 0;
+}
+
+/* More names for one file in one directory than an item holds: they spill into extended references,
+ * or, where there are none, are refused. */
+int op_many_links(struct step *step)
+{
+    struct world *world = step->world;
+    struct mnode *node = pick_file(step), *dir = pick_dir(step);
+    bool spills = !(world->config.mkfs.features_off & MKFS_EXTREF);
+    uint64_t first = pick(step, 1000);
+    struct inode *inode, *parent;
+    int ret = 1;
+
+    if (!node || dir->name_count > NAMES_MAX)
+        return 0;
+    if (world_inode(world, node, &inode) < 0)
+        return -1;
+    if (world_inode(world, dir, &parent) < 0) {
+        mount_put(world->m, inode);
+        return -1;
+    }
+    for (uint64_t i = 0; i < 30 && ret > 0; i++) {
+        char name[MODEL_NAME_MAX + 1];
+
+        snprintf(name, sizeof(name), "many-%0200llu", (unsigned long long)(first + i));
+        if (model_find(dir, name))
+            continue;
+        ret = mount_link(world->m, inode, parent, name, strlen(name));
+        if (ret == -EMLINK && !spills)
+            break;
+        ret = answered(step, "one of many links", ret, 0);
+        if (ret > 0)
+            model_add_name(dir, name, node);
+    }
+    mount_put(world->m, inode);
+    mount_put(world->m, parent);
+    return ret == -EMLINK ? 0 : ret;
 }
 
 static int remove_entry(struct step *step, struct mnode *dir, const char *name, bool as_dir)
@@ -453,7 +488,10 @@ int op_rename(struct step *step)
                            r.flags);
     mount_put(world->m, from_dir);
     mount_put(world->m, to_dir);
-    ret = answered(step, text, ret, rename_expected(&r));
+    int expected = rename_expected(&r);
+    if (ret == -EMLINK && expected == 0 && (world->config.mkfs.features_off & MKFS_EXTREF))
+        expected = -EMLINK;
+    ret = answered(step, text, ret, expected);
     if (ret > 0)
         rename_model(world, &r);
     return ret < 0 ? -1 : 0;

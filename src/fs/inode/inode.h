@@ -206,6 +206,12 @@ int inode_each_name(struct tree_handle *tree, uint64_t ino,
                     int (*fn)(void *arg, uint64_t parent, uint64_t index, const char *name,
                               uint16_t len),
                     void *arg) MUST_USE;
+/*
+ * Whether a name of `len` bytes in dir fits among those of the inode, `leaving` of which (0: none)
+ * goes first. -EMLINK: not; only where the file system has no extended references.
+ */
+int inode_name_fits(const struct inode *inode, const struct inode *dir, uint16_t len,
+                    uint16_t leaving) MUST_USE;
 /* The directory a directory is in, inside its tree. -ENOENT for a subvolume's root. */
 int dir_parent(struct inode *dir, uint64_t *parent) MUST_USE;
 

@@ -106,6 +106,26 @@ static int add_extref(struct tree_handle *tree, uint64_t ino, uint64_t dir, uint
     return ret == -EOVERFLOW ? fail(-EMLINK, "no more names fit with that hash") : ret;
 }
 
+int inode_name_fits(const struct inode *inode, const struct inode *dir, uint16_t len,
+                    uint16_t leaving)
+{
+    struct root *root = &inode->tree->root;
+    struct key key = key_make(inode->ino, KEY_INODE_REF, dir->ino);
+    AUTO_PATH struct path path = PATH_INIT;
+
+    if (vol_limits(forest_vol(root->forest))->incompat & INCOMPAT_EXTENDED_IREF)
+        return 0;
+    int ret = tree_search(root, &key, &path);
+    if (ret != 0)
+        return ret < 0 ? ret : 0;
+    uint32_t size = path_size(&path) + (uint32_t)sizeof(disk_inode_ref) + len;
+    if (leaving > 0)
+        size -= (uint32_t)sizeof(disk_inode_ref) + leaving;
+    if (size > item_data_max(forest_nodesize(root->forest)))
+        return fail(-EMLINK, "no more names of one inode fit in one directory");
+    return 0;
+}
+
 int ref_add(struct tree_handle *tree, uint64_t ino, uint64_t dir, uint64_t index, const void *name,
             uint16_t len)
 {

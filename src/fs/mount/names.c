@@ -461,6 +461,18 @@ static int may_move(struct renaming *r, struct inode *inode, struct inode *to_di
     return below ? fail(-EINVAL, "a directory cannot move below itself") : 0;
 }
 
+/* A name that does not fit is refused while nothing has been changed yet. */
+static int names_fit(struct renaming *r, bool exchange)
+{
+    bool same = r->from_dir == r->to_dir && exchange;
+
+    if (r->inode->ino != INO_SUBVOL_ROOT)
+        TRY(inode_name_fits(r->inode, r->to_dir, r->to_len, same ? r->from_len : 0));
+    if (exchange && r->target->ino != INO_SUBVOL_ROOT)
+        TRY(inode_name_fits(r->target, r->from_dir, r->from_len, same ? r->to_len : 0));
+    return 0;
+}
+
 static int may_replace(struct renaming *r)
 {
     if (inode_is_dir(r->inode) && !inode_is_dir(r->target))
@@ -543,8 +555,10 @@ static int rename_locked(struct renaming *r, unsigned flags)
             return fail(-ENOENT, "%.*s", (int)r->to_len, r->to);
         TRY(may_move(r, r->inode, r->to_dir));
         TRY(may_move(r, r->target, r->from_dir));
-        if (r->inode != r->target)
+        if (r->inode != r->target) {
+            TRY(names_fit(r, true));
             TRY(exchange_names(r));
+        }
         inode_touch(r->target, false);
         inode_touch(r->inode, false);
         return 0;
@@ -557,6 +571,7 @@ static int rename_locked(struct renaming *r, unsigned flags)
     TRY(may_move(r, r->inode, r->to_dir));
     if (r->target)
         TRY(may_replace(r));
+    TRY(names_fit(r, false));
     TRY(move_name(r));
     inode_touch(r->inode, false);
     return flags & COPSE_RENAME_WHITEOUT ? leave_whiteout(r) : 0;
