@@ -35,8 +35,7 @@ static int search_item(struct inode *inode, const struct mapping *map, int ins_l
     struct key key = key_make(inode->ino, KEY_EXTENT_DATA, map->start);
 
     int ret = tree_search_cow(&inode->tree->root, &key, ins_len, path);
-    INVARIANT(ret <= 0, "an item found under the metadata lock stays there");
-    return ret;
+    return ret == 1 ? map_lost(inode, map->start) : ret;
 }
 
 static int drop_whole(struct inode *inode, const struct mapping *map)

@@ -60,8 +60,7 @@ int inline_truncate(struct inode *inode, uint64_t size)
     if (map.kind != MAP_INLINE || map.compression || map.ram_bytes <= size)
         return 0;
     int ret = tree_search_cow(&inode->tree->root, &key, 0, &path);
-    INVARIANT(ret <= 0, "an item found under the metadata lock stays there");
-    TRY(ret);
+    TRY(ret == 1 ? map_lost(inode, 0) : ret);
     TRY(path_resize(&path, (uint32_t)(FILE_EXTENT_INLINE_HEADER + size)));
     disk_file_extent *disk = path_data_mut(&path);
     disk->ram_bytes = le64_of(size);

@@ -193,6 +193,8 @@ int map_find(struct inode *inode, uint64_t pos, struct mapping *out) MUST_USE;
 int map_last(struct inode *inode, struct mapping *out) MUST_USE;
 /* The item a path stands on. */
 int map_decode(const struct inode *inode, const struct path *path, struct mapping *out) MUST_USE;
+/* -EUCLEAN: an item that was seen is not found by its key, which a damaged tree can bring about. */
+int map_lost(const struct inode *inode, uint64_t start) MUST_USE;
 /* Copies the stored bytes of an inline extent; out has map->inline_size bytes. */
 int map_inline_data(struct inode *inode, const struct mapping *map, void *out) MUST_USE;
 /* The data reference that an item holds. */

@@ -144,6 +144,13 @@ int map_last(struct inode *inode, struct mapping *out)
     return map_decode(inode, &path, out);
 }
 
+int map_lost(const struct inode *inode, uint64_t start)
+{
+    return fail(-EUCLEAN, "tree %llu inode %llu: the extent at %llu is not where its key leads",
+                (unsigned long long)inode->tree->root.id, (unsigned long long)inode->ino,
+                (unsigned long long)start);
+}
+
 int map_inline_data(struct inode *inode, const struct mapping *map, void *out)
 {
     struct key key = key_make(inode->ino, KEY_EXTENT_DATA, map->start);
@@ -152,8 +159,8 @@ int map_inline_data(struct inode *inode, const struct mapping *map, void *out)
     int ret = tree_search(&inode->tree->root, &key, &path);
     if (ret < 0)
         return ret;
-    INVARIANT(ret == 0 && path_size(&path) == FILE_EXTENT_INLINE_HEADER + map->inline_size,
-              "inline data is read under the lock it was found under");
+    if (ret == 1 || path_size(&path) != FILE_EXTENT_INLINE_HEADER + map->inline_size)
+        return map_lost(inode, map->start);
     memcpy(out, (const uint8_t *)path_data(&path) + FILE_EXTENT_INLINE_HEADER, map->inline_size);
     return 0;
 }
