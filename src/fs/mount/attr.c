@@ -59,17 +59,19 @@ static bool is_after(const struct timestamp *a, const struct timestamp *b)
     return (int64_t)a->sec > (int64_t)b->sec || (a->sec == b->sec && a->nsec >= b->nsec);
 }
 
-static bool atime_is_due(const struct mount *m, const struct inode *inode,
-                         const struct timestamp *now)
+static bool atime_is_due(const struct mount *m, struct inode *inode, const struct timestamp *now)
 {
-    const struct inode_item *item = &inode->item;
+    struct inode_item item;
 
-    if (m->priv->readonly || m->fs.options.noatime || (item->flags & INODE_NOATIME) ||
+    pthread_mutex_lock(&inode->item_lock);
+    item = inode->item;
+    pthread_mutex_unlock(&inode->item_lock);
+    if (m->priv->readonly || m->fs.options.noatime || (item.flags & INODE_NOATIME) ||
         (inode->tree->item.flags & ROOT_SUBVOL_RDONLY) || is_stub(inode))
         return false;
-    return m->fs.options.strictatime || is_after(&item->mtime, &item->atime) ||
-           is_after(&item->ctime, &item->atime) ||
-           (int64_t)now->sec - (int64_t)item->atime.sec >= RELATIME_SECONDS;
+    return m->fs.options.strictatime || is_after(&item.mtime, &item.atime) ||
+           is_after(&item.ctime, &item.atime) ||
+           (int64_t)now->sec - (int64_t)item.atime.sec >= RELATIME_SECONDS;
 }
 
 /* An access time that cannot be noted (a full or read-only file system) is no failed read. */

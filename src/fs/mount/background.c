@@ -12,7 +12,7 @@
 
 static bool commit_is_due(const struct mount *m)
 {
-    uint64_t age = env_monotonic_ns(m->fs.env) - m->priv->last_commit_ns;
+    uint64_t age = env_monotonic_ns(m->fs.env) - atomic_load(&m->priv->last_commit_ns);
 
     return m->priv->commit_seconds != 0 && age >= m->priv->commit_seconds * NS_PER_SECOND;
 }
@@ -26,7 +26,7 @@ int mount_background_step(struct mount *m, bool *idle)
         return 0;
     TRY(files_writeback_step(&m->fs, DIRTY_AGE_NS, &more));
     if (commit_is_due(m)) {
-        m->priv->last_commit_ns = env_monotonic_ns(m->fs.env);
+        atomic_store(&m->priv->last_commit_ns, env_monotonic_ns(m->fs.env));
         TRY(store_commit(m->fs.store));
     }
     *idle = !more;

@@ -2,13 +2,15 @@
 #ifndef COPSE_FS_MOUNT_INTERNAL_H
 #define COPSE_FS_MOUNT_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "fs/mount/mount.h"
 
 struct mount_private {
     bool readonly;
     unsigned commit_seconds;
-    uint64_t last_commit_ns;
-    bool log_pending; /* opened read-only beside a log tree */
+    _Atomic uint64_t last_commit_ns; /* commits end in any thread */
+    bool log_pending;                /* opened read-only beside a log tree */
 
     struct env_thread *thread; /* background work; NULL: driven step by step */
     pthread_mutex_t lock;

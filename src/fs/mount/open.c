@@ -26,7 +26,7 @@ static void after_commit(void *arg, int err)
     struct mount *m = arg;
 
     if (err == 0)
-        m->priv->last_commit_ns = env_monotonic_ns(m->fs.env);
+        atomic_store(&m->priv->last_commit_ns, env_monotonic_ns(m->fs.env));
 }
 
 /* ---- what a writable open clears up
