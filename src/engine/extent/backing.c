@@ -88,30 +88,31 @@ static int free_block(void *ctx, const struct root *root, const struct node *old
 }
 
 /* The owner, or a tree that shares old with it, leaves it to the others. */
-static void leave_shared(struct extents *extents, const struct root *root, const struct node *old,
-                         const struct node *new_node, uint64_t flags)
+static int leave_shared(struct extents *extents, const struct root *root, const struct node *old,
+                        const struct node *new_node, uint64_t flags)
 {
     struct extent_id id = tree_id(extents, node_bytenr(old), node_level(old));
     struct head *head;
 
-    if (node_owner(old) != root->id || (flags & BLOCK_FLAG_FULL_BACKREF)) {
-        children_change(extents, root->id, new_node, false, 1);
-        return;
-    }
+    if (node_owner(old) != root->id || (flags & BLOCK_FLAG_FULL_BACKREF))
+        return children_change(extents, root->id, new_node, false, 1);
     /* The references keyed by root now mean the copy; those left behind get their own. */
-    children_change(extents, root->id, old, true, 1);
-    INVARIANT(delayed_head(extents, &id, false, &head) == 0, "children_prepare has seen to it");
+    TRY(children_change(extents, root->id, old, true, 1));
+    int ret = delayed_head(extents, &id, false, &head);
+    if (ret < 0)
+        return txn_abort(extents->engine, ret);
     head->set_flags |= BLOCK_FLAG_FULL_BACKREF;
+    return 0;
 }
 
 /* Nobody else is left. */
-static void take_over(struct extents *extents, const struct root *root, const struct node *old,
-                      const struct node *new_node, uint64_t flags)
+static int take_over(struct extents *extents, const struct root *root, const struct node *old,
+                     const struct node *new_node, uint64_t flags)
 {
     if (!(flags & BLOCK_FLAG_FULL_BACKREF))
-        return;
-    children_change(extents, root->id, new_node, false, 1);
-    children_change(extents, root->id, old, true, -1);
+        return 0;
+    TRY(children_change(extents, root->id, new_node, false, 1));
+    return children_change(extents, root->id, old, true, -1);
 }
 
 /* References of a block that a tree refers to, so that it must have some. */
@@ -141,9 +142,9 @@ static int cow_shared(void *ctx, const struct root *root, struct node *old, stru
     TRY(children_prepare(extents, old, 2));
     TRY(drop_block(extents, root, old));
     if (refs > 1)
-        leave_shared(extents, root, old, new_node, flags);
+        TRY(leave_shared(extents, root, old, new_node, flags));
     else
-        take_over(extents, root, old, new_node, flags);
+        TRY(take_over(extents, root, old, new_node, flags));
     *last = refs == 1;
     return 0;
 }

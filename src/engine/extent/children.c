@@ -70,8 +70,8 @@ int children_prepare(struct extents *extents, const struct node *node, size_t ti
     return delayed_reserve(extents, count * times + 2);
 }
 
-void children_change(struct extents *extents, uint64_t root_id, const struct node *node,
-                     bool full_backref, int64_t by)
+int children_change(struct extents *extents, uint64_t root_id, const struct node *node,
+                    bool full_backref, int64_t by)
 {
     uint64_t parent = full_backref ? node_bytenr(node) : 0;
     struct data_ref data = {.root = root_id, .parent = parent};
@@ -87,17 +87,21 @@ void children_change(struct extents *extents, uint64_t root_id, const struct nod
             data.offset = child.offset;
             ref = ref_of_data(&data);
         }
-        INVARIANT(delayed_ref(extents, &child.id, &ref, by) == 0,
-                  "children_prepare has seen to it");
+        /* Only a block that names one extent twice, in different sizes, gets past prepare. */
+        int ret = delayed_ref(extents, &child.id, &ref, by);
+        if (ret < 0)
+            return txn_abort(extents->engine,
+                             fail_context(ret, "block %llu slot %u",
+                                          (unsigned long long)node_bytenr(node), slot));
     }
+    return 0;
 }
 
 int extent_ref_children(struct extents *extents, uint64_t root_id, const struct node *node,
                         bool full_backref, bool add)
 {
     TRY(children_prepare(extents, node, 1));
-    children_change(extents, root_id, node, full_backref, add ? 1 : -1);
-    return 0;
+    return children_change(extents, root_id, node, full_backref, add ? 1 : -1);
 }
 
 int extent_drop_tree_ref(struct extents *extents, uint64_t bytenr, uint8_t level,

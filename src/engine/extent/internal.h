@@ -149,9 +149,9 @@ int keyed_look(const struct path *path, struct extent_ref *out) MUST_USE;
  * two changes of references beside it.
  */
 int children_prepare(struct extents *extents, const struct node *node, size_t times) MUST_USE;
-/* extent_ref_children after children_prepare. */
-void children_change(struct extents *extents, uint64_t root_id, const struct node *node,
-                     bool full_backref, int64_t by);
+/* extent_ref_children after children_prepare. What damage still makes fail ends the transaction. */
+int children_change(struct extents *extents, uint64_t root_id, const struct node *node,
+                    bool full_backref, int64_t by) MUST_USE;
 
 /* ---- backing (backing.c) -------------------------------------------------------------------- */
 

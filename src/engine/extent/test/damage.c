@@ -203,6 +203,42 @@ static void uncounted_block(void **state)
     world_close(&world);
 }
 
+static void put_file_extent(struct root *root, uint64_t position, uint64_t bytenr, uint64_t len)
+{
+    const struct key key = key_make(257, KEY_EXTENT_DATA, position);
+    const struct file_extent file = {
+        .generation = 1,
+        .ram_bytes = len,
+        .type = FILE_EXTENT_REG,
+        .disk_bytenr = bytenr,
+        .disk_num_bytes = len,
+        .num_bytes = len,
+    };
+    disk_file_extent bytes;
+
+    file_extent_encode(&bytes, &file);
+    ok(tree_insert(root, &key, &bytes, sizeof(bytes)));
+}
+
+/* A leaf that names one extent in two sizes cannot be shared; what was begun is never durable. */
+static void two_sizes_in_one_leaf(void **state)
+{
+    struct world world;
+    struct range range;
+    struct root root, copy;
+
+    (void)state;
+    with_extent(&world, &range);
+    world_create_tree(&world, &root, TREE_FS);
+    root.shareable = true;
+    put_file_extent(&root, 0, range.start, 8192);
+    put_file_extent(&root, 65536, range.start, 4096);
+    assert_int_equal(tree_copy_root(&root, 256, &copy), -EUCLEAN);
+    assert_non_null(strstr(fail_message(), "slot 1"));
+    assert_int_equal(world.engine.txn.error, -EUCLEAN);
+    world_close(&world);
+}
+
 /* The owner that simple quotas note in an item is no reference, and stays in its place. */
 static void owner_stays(void **state)
 {
@@ -251,6 +287,7 @@ int main(void)
         cmocka_unit_test(strange_items),
         cmocka_unit_test(two_extents_at_one_place),
         cmocka_unit_test(uncounted_block),
+        cmocka_unit_test(two_sizes_in_one_leaf),
         cmocka_unit_test(owner_stays),
     };
 
