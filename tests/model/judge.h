@@ -7,7 +7,9 @@
 
 /* Whether there is a btrfs here. */
 bool judge_exists(void);
-/* 0, or -1 after wrong(). What this btrfs cannot know is not judged. */
+/* Whether it knows the features of such a file system. */
+bool judge_knows(const struct config *config);
+/* 0, or -1 after wrong(). */
 int judge_disk(struct world *world) MUST_USE;
 int judge_device(struct world *world, struct dev *dev) MUST_USE;
 

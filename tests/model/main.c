@@ -7,6 +7,7 @@
  *   MODEL_SEED=S model        one run, told operation by operation
  *   MODEL_SEED=S MODEL_OPS=L  the same with some of its operations, "0-57,60"
  *   MODEL_JUDGE=1             and btrfs check judges that run
+ *   MODEL_JUDGED_EACH=N       one run in N is judged; BTRFS names a newer btrfs
  *   MODEL_KEEP_GOING=1        a line for each failure, and none is shrunk
  */
 #include <stdlib.h>
@@ -90,12 +91,17 @@ struct shard {
 static void run_shard(struct shard *shard)
 {
     bool keep_going = getenv("MODEL_KEEP_GOING") != NULL, judges = judge_exists();
+    uint64_t each = number_from("MODEL_JUDGED_EACH", JUDGED_EACH), due = each;
     char error[RUN_ERROR_MAX];
 
     for (uint64_t i = 0; i < shard->runs; i++) {
         struct run run = run_of(shard->first + i);
 
-        run.judge = judges && i % JUDGED_EACH == 0;
+        struct config config;
+
+        config_choose(&config, run.seed);
+        run.judge = judges && due >= each && judge_knows(&config);
+        due = run.judge ? 1 : due + 1;
         shard->judged += run.judge;
         if (!run_try(&run, error)) {
             printf("# seed %llu:\n", (unsigned long long)run.seed);
