@@ -16,11 +16,17 @@
 /* ---- by tree and number
  * ----------------------------------------------------------------------------- */
 
+/*
+ * Inodes that are used together have numbers close together: they get buckets of their own beside
+ * each other. What the numbers have above that is folded in.
+ */
 static struct inode **bucket_of(const struct inode_table *table, uint64_t tree, uint64_t ino)
 {
-    uint64_t mixed = (ino ^ (tree * HASH_MULTIPLIER)) * HASH_MULTIPLIER;
+    uint64_t trees = (tree * HASH_MULTIPLIER) >> (64 - table->bucket_bits);
+    uint64_t high = ino >> table->bucket_bits;
 
-    return &table->buckets[mixed >> (64 - table->bucket_bits)];
+    high ^= high >> table->bucket_bits;
+    return &table->buckets[(ino ^ high ^ trees) & ((1ULL << table->bucket_bits) - 1)];
 }
 
 static struct inode *find(const struct fs *fs, uint64_t tree, uint64_t ino)
