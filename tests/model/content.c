@@ -71,6 +71,8 @@ static void pages_remove(struct content *content, uint64_t first, uint64_t end)
 {
     size_t from = position(content, first), to = position(content, end);
 
+    if (from == to)
+        return;
     for (size_t i = from; i < to; i++)
         page_put(content->refs[i].page);
     memmove(content->refs + from, content->refs + to,
