@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "bench.h"
@@ -49,15 +48,13 @@ struct span {
 
 static struct span now(void)
 {
-    struct timespec wall;
-    struct rusage use;
+    struct timespec wall, cpu;
 
     clock_gettime(CLOCK_MONOTONIC, &wall);
-    getrusage(RUSAGE_SELF, &use);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
     return (struct span){
         .wall = (double)wall.tv_sec * 1e6 + (double)wall.tv_nsec / 1e3,
-        .cpu = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1e6 +
-               (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec),
+        .cpu = (double)cpu.tv_sec * 1e6 + (double)cpu.tv_nsec / 1e3,
     };
 }
 
@@ -68,13 +65,15 @@ static struct span since(struct span start)
     return (struct span){.wall = end.wall - start.wall, .cpu = end.cpu - start.cpu};
 }
 
-static double report(const char *name, struct span start, double count)
+static void print(const char *name, struct span took, double count)
 {
-    struct span took = since(start);
-
     printf("%-24s %10.3f %10.3f %9.0f\n", name, took.wall / count, took.cpu / count, count);
     fflush(stdout);
-    return took.wall;
+}
+
+static void report(const char *name, struct span start, double count)
+{
+    print(name, since(start), count);
 }
 
 /* ---- numbers in no order, the same ones each time ----------------------------------------------
@@ -350,50 +349,70 @@ static void bench_tree(void)
 
 enum { CREATE, LIST, REMOVE, PARTS };
 
-static void grow_to(uint64_t count, double took[PARTS])
+static const char *const parts[PARTS] = {"create", "list", "remove"};
+
+static void add_since(struct span *sum, struct span start)
+{
+    struct span took = since(start);
+
+    sum->wall += took.wall;
+    sum->cpu += took.cpu;
+}
+
+static void grow_once(uint64_t count, struct span took[PARTS])
 {
     handle *dir = new_dir("grow");
-    char label[NAME_SIZE];
     struct span start;
 
     world->sync();
     start = now();
     create_many(dir, count);
     world->sync();
-    snprintf(label, sizeof(label), "create of %llu", (unsigned long long)count);
-    took[CREATE] = report(label, start, (double)count);
+    add_since(&took[CREATE], start);
     start = now();
     list_all(dir, count);
-    snprintf(label, sizeof(label), "list of %llu", (unsigned long long)count);
-    took[LIST] = report(label, start, (double)count);
+    add_since(&took[LIST], start);
     start = now();
     unlink_many(dir, count);
     world->sync();
-    snprintf(label, sizeof(label), "remove of %llu", (unsigned long long)count);
-    took[REMOVE] = report(label, start, (double)count);
+    add_since(&took[REMOVE], start);
     remove_dir("grow", dir);
     world->sync();
 }
 
-/* 1.0: what took a microsecond each for `few` takes log(many) / log(few) for `many`. */
-static double growth(double took_few, double few, double took_many, double many)
+/* Small ones several times: they are over in no time. */
+static void grow_to(uint64_t count, uint64_t rounds, struct span took[PARTS])
 {
-    return took_many / took_few / (many * log(many) / (few * log(few)));
+    char label[NAME_SIZE];
+
+    for (uint64_t i = 0; i < rounds; i++)
+        grow_once(count, took);
+    for (int part = 0; part < PARTS; part++) {
+        snprintf(label, sizeof(label), "%s of %llu", parts[part], (unsigned long long)count);
+        print(label, took[part], (double)(count * rounds));
+    }
 }
 
+/* 1.0: what took a microsecond each for `few` takes log(many) / log(few) for `many`. */
+static double growth(double each_few, double few, double each_many, double many)
+{
+    return each_many / each_few / (log(many) / log(few));
+}
+
+/* By CPU time, which other programs on the machine disturb least. */
 static void bench_growth(void)
 {
-    static const char *const parts[PARTS] = {"create", "list", "remove"};
-    static const uint64_t counts[] = {10000, 100000, 1000000};
-    double took[3][PARTS];
+    static const uint64_t counts[] = {10000, 100000, 1000000}, rounds[] = {20, 3, 1};
+    struct span took[3][PARTS] = {0};
 
     for (int i = 0; i < 3; i++)
-        grow_to(counts[i], took[i]);
+        grow_to(counts[i], rounds[i], took[i]);
     for (int part = 0; part < PARTS; part++)
         for (int i = 1; i < 3; i++)
             printf("growth of %s to %llu, in n log n: %.2f\n", parts[part],
                    (unsigned long long)counts[i],
-                   growth(took[0][part], (double)counts[0], took[i][part], (double)counts[i]));
+                   growth(took[0][part].cpu / (double)(counts[0] * rounds[0]), (double)counts[0],
+                          took[i][part].cpu / (double)(counts[i] * rounds[i]), (double)counts[i]));
 }
 
 /* ---- which -------------------------------------------------------------------------------------
