@@ -399,20 +399,33 @@ static double growth(double each_few, double few, double each_many, double many)
     return each_many / each_few / (log(many) / log(few));
 }
 
-/* By CPU time, which other programs on the machine disturb least. */
+struct grown {
+    uint64_t count, rounds;
+    struct span took[PARTS];
+};
+
+static void print_growth(int part, const struct grown *few, const struct grown *many)
+{
+    double a = (double)few->count, b = (double)many->count;
+    double files_a = a * (double)few->rounds, files_b = b * (double)many->rounds;
+    const struct span *x = &few->took[part], *y = &many->took[part];
+
+    printf("growth of %s to %llu, in n log n: %.2f by the clock, %.2f by CPU time\n", parts[part],
+           (unsigned long long)many->count, growth(x->wall / files_a, a, y->wall / files_b, b),
+           growth(x->cpu / files_a, a, y->cpu / files_b, b));
+}
+
 static void bench_growth(void)
 {
-    static const uint64_t counts[] = {10000, 100000, 1000000}, rounds[] = {20, 3, 1};
-    struct span took[3][PARTS] = {0};
+    struct grown grown[] = {{.count = 10000, .rounds = 20},
+                            {.count = 100000, .rounds = 3},
+                            {.count = 1000000, .rounds = 1}};
 
     for (int i = 0; i < 3; i++)
-        grow_to(counts[i], rounds[i], took[i]);
+        grow_to(grown[i].count, grown[i].rounds, grown[i].took);
     for (int part = 0; part < PARTS; part++)
         for (int i = 1; i < 3; i++)
-            printf("growth of %s to %llu, in n log n: %.2f\n", parts[part],
-                   (unsigned long long)counts[i],
-                   growth(took[0][part].cpu / (double)(counts[0] * rounds[0]), (double)counts[0],
-                          took[i][part].cpu / (double)(counts[i] * rounds[i]), (double)counts[i]));
+            print_growth(part, &grown[0], &grown[i]);
 }
 
 /* ---- which -------------------------------------------------------------------------------------
