@@ -39,7 +39,12 @@ int mount_getxattr(struct mount *m, struct inode *inode, const char *name, void 
 {
     if (is_stub(inode))
         return fail(-ENODATA, "%s", name);
-    TRY(name_is_known(inode, name));
+    int known = name_is_known(inode, name);
+
+    /* Linux tells readers that there is none, and only writers that there may not be any. */
+    if (known == -EPERM)
+        return fail(-ENODATA, "%s", name);
+    TRY(known);
     store_read_lock(m->fs.store);
     int ret = xattr_get(inode, name, buf, cap, len);
     store_read_unlock(m->fs.store);
