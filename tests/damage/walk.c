@@ -108,7 +108,8 @@ static int note_xattrs(struct walk *walk, struct walk_entry *entry, struct inode
         size_t size;
 
         int ret = mount_getxattr(walk->m, inode, names + at, value, sizeof(value), &size);
-        if (ret == -EOPNOTSUPP) /* of a namespace that is not shown */
+        /* Of a namespace that is not shown, or not for this kind of file. */
+        if (ret == -EOPNOTSUPP || ret == -ENODATA)
             continue;
         TRY(ret);
         fold(entry, names + at, strlen(names + at));
