@@ -14,14 +14,18 @@
  */
 #include "engine/tree/internal.h"
 
+#include <sys/mman.h>
+
 #define NODES_MIN 64   /* a few paths and their neighbours always fit */
-#define SLAB_NODES 64  /* struct nodes allocated at once */
+#define SLAB_NODES 128 /* struct nodes allocated at once */
+#define HUGE_PAGE (2 * MIB)
 #define HAND_STEPS 128 /* how far the clock's hand goes for one eviction */
 #define CHAIN_STEPS 32 /* a searcher without the lock gives up after so many */
 #define HASH_MULTIPLIER 0x9E3779B97F4A7C15ULL /* 2^64 / golden ratio: Fibonacci hashing */
 
 struct slab {
     struct slab *next;
+    uint8_t *data; /* of its nodes; NULL: each has its own, or none */
     struct node nodes[SLAB_NODES];
 };
 
@@ -48,8 +52,9 @@ void cache_destroy(struct cache *cache)
 {
     for (struct slab *slab = cache->slabs, *next; slab; slab = next) {
         next = slab->next;
-        for (unsigned i = 0; i < SLAB_NODES; i++)
+        for (unsigned i = 0; i < SLAB_NODES && !slab->data; i++)
             free(slab->nodes[i].data);
+        free(slab->data);
         free(slab);
     }
     free(cache->buckets);
@@ -66,12 +71,34 @@ static _Atomic(struct node *) *bucket_of(struct cache *cache, uint64_t bytenr)
 static void pool_put(struct cache *cache, struct node *node)
 {
     cache->nodes--;
-    if (cache->buffers > cache->max_nodes) {
+    if (cache->buffers > cache->max_nodes && !node->in_slab) {
         free(node->data);
         node->data = NULL;
         cache->buffers--;
     }
     TAILQ_INSERT_HEAD(&cache->pool, node, link);
+}
+
+/*
+ * As long as the cache may keep them, the data of a slab's nodes is one piece, in large pages where
+ * the system has them: nodes are visited in no order, and finding small pages would take longer
+ * than reading what is in them.
+ */
+static void slab_data(struct cache *cache, struct slab *slab)
+{
+    size_t bytes = (size_t)SLAB_NODES * cache->nodesize;
+
+    if (bytes % HUGE_PAGE != 0 || cache->buffers + SLAB_NODES > cache->max_nodes)
+        return;
+    slab->data = aligned_alloc(HUGE_PAGE, bytes);
+    if (!slab->data)
+        return;
+    madvise(slab->data, bytes, MADV_HUGEPAGE);
+    cache->buffers += SLAB_NODES;
+    for (unsigned i = 0; i < SLAB_NODES; i++) {
+        slab->nodes[i].data = slab->data + (size_t)i * cache->nodesize;
+        slab->nodes[i].in_slab = true;
+    }
 }
 
 static bool pool_grow(struct forest *forest)
@@ -83,6 +110,7 @@ static bool pool_grow(struct forest *forest)
         return false;
     slab->next = cache->slabs;
     cache->slabs = slab;
+    slab_data(cache, slab);
     for (unsigned i = 0; i < SLAB_NODES; i++) {
         slab->nodes[i].forest = forest;
         atomic_store_explicit(&slab->nodes[i].address, ADDRESS_HIDDEN, memory_order_relaxed);

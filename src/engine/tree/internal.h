@@ -42,6 +42,7 @@ struct node {
     _Atomic uint32_t refs; /* holders; the cache is one of them; 0: unused */
     atomic_bool recent;    /* used since the clock's hand came by */
     bool dirty;            /* in a dirty list; changed by the writer, under the cache's lock */
+    bool in_slab;          /* its data is a part of its slab's */
     uint32_t streak;       /* the slot behind the last insertion, 0: none */
     uint8_t *data;
     uint64_t bytenr;
