@@ -205,7 +205,9 @@ int file_clone_range(struct inode *src, uint64_t src_offset, uint64_t len, struc
     };
 
     TRY(check_kinds(src, dst));
-    if (comes_first(src, dst))
-        return clone_between(&clone, src, dst);
-    return clone_between(&clone, dst, src);
+    files_enter(src->fs);
+    int ret =
+        comes_first(src, dst) ? clone_between(&clone, src, dst) : clone_between(&clone, dst, src);
+    files_leave(src->fs);
+    return ret;
 }

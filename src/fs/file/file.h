@@ -50,8 +50,16 @@ int file_each_extent(struct inode *inode, uint64_t offset, uint64_t len,
 int file_writeback(struct inode *inode) MUST_USE;
 /* The same for all inodes. */
 int files_writeback_all(struct fs *fs) MUST_USE;
-/* The same for all inodes of one tree (before a snapshot, a send). */
+/* The same for all inodes of one tree (before a send; before a snapshot: files_quiesce). */
 int files_writeback_tree(struct fs *fs, uint64_t tree_id) MUST_USE;
+/*
+ * The same, and from then on no content of any file changes, nor does a write claim the right to be
+ * written in place, until files_resume: what a snapshot shares must not be claimed by anybody
+ * (promise 3). Called with no lock held; the metadata lock may be taken in between. On failure
+ * nothing is quiet, and files_resume must not be called.
+ */
+int files_quiesce(struct fs *fs, uint64_t tree_id) MUST_USE;
+void files_resume(struct fs *fs);
 /* One background step: writes back one file whose data is older than age_ns, or any when over the
  * limit. *more: there is more to do. */
 int files_writeback_step(struct fs *fs, uint64_t age_ns, bool *more) MUST_USE;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Inside the module. Locks, in the order they are taken (those of inode.h stand above):
+ *   file_shared->gate   shared by who changes content, alone by files_quiesce
  *   inode->lock
  *   the hold of a file (file_hold): nobody else writes it back meanwhile; who changes the mapping
  *                   of a file other than by writeback has it, so that nothing is in flight
@@ -118,6 +119,7 @@ struct unpack_cache;
 #define SPARE_RUNS 32
 
 struct file_shared {
+    pthread_rwlock_t gate;
     pthread_mutex_t lock;
     pthread_cond_t progress;              /* a hold was given up */
     TAILQ_HEAD(, file_state) dirty_files; /* longest dirty first */
@@ -137,6 +139,9 @@ static inline struct engine *file_engine(const struct inode *inode)
     return &inode->fs->store->engine;
 }
 
+/* Around whatever changes the content of files; not recursive. */
+void files_enter(struct fs *fs);
+void files_leave(struct fs *fs);
 /* -EISDIR, -EINVAL unless it is a regular file. */
 int file_check_regular(const struct inode *inode) MUST_USE;
 /* The state, or NULL when nothing was ever written through this inode. */

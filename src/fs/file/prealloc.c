@@ -283,8 +283,10 @@ int file_fallocate(struct inode *inode, int mode, uint64_t offset, uint64_t len)
     fa.inner = round_up_to(fa.start, sector);
     fa.inner_end = round_down_to(fa.end, sector);
     fa.keep_size = mode & FALLOC_FL_KEEP_SIZE;
+    files_enter(inode->fs);
     pthread_rwlock_wrlock(&inode->lock);
     int ret = fallocate_locked(inode, mode, &fa);
     pthread_rwlock_unlock(&inode->lock);
+    files_leave(inode->fs);
     return ret;
 }

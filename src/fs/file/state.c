@@ -2,6 +2,27 @@
 /* What the module keeps for a file and for all files: who has dirty data, who writes it back. */
 #include "fs/file/internal.h"
 
+/* Who waits to be alone comes before new ones, or a busy file system is never quiet. */
+static void gate_init(pthread_rwlock_t *gate)
+{
+    pthread_rwlockattr_t attr;
+
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(gate, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
+void files_enter(struct fs *fs)
+{
+    pthread_rwlock_rdlock(&fs->files->gate);
+}
+
+void files_leave(struct fs *fs)
+{
+    pthread_rwlock_unlock(&fs->files->gate);
+}
+
 int files_init(struct fs *fs)
 {
     struct file_shared *shared = calloc(1, sizeof(*shared));
@@ -13,6 +34,7 @@ int files_init(struct fs *fs)
         free(shared);
         return ret;
     }
+    gate_init(&shared->gate);
     pthread_mutex_init(&shared->lock, NULL);
     pthread_cond_init(&shared->progress, NULL);
     TAILQ_INIT(&shared->dirty_files);
@@ -44,6 +66,7 @@ void files_release(struct fs *fs)
     runs_free_spares(shared);
     pthread_cond_destroy(&shared->progress);
     pthread_mutex_destroy(&shared->lock);
+    pthread_rwlock_destroy(&shared->gate);
     free(shared);
     fs->files = NULL;
 }

@@ -108,8 +108,10 @@ int file_truncate(struct inode *inode, uint64_t size)
 {
     if (size > FILE_SIZE_MAX)
         return fail(-EFBIG, "inode %llu: size %llu is too large", LLU(inode->ino), LLU(size));
+    files_enter(inode->fs);
     pthread_rwlock_wrlock(&inode->lock);
     int ret = truncate_locked(inode, size);
     pthread_rwlock_unlock(&inode->lock);
+    files_leave(inode->fs);
     return ret;
 }

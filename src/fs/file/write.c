@@ -203,10 +203,12 @@ int file_write(struct inode *inode, const void *buf, size_t len, uint64_t offset
         size_t n = 0;
 
         writeback_throttle(inode->fs);
+        files_enter(inode->fs);
         pthread_rwlock_wrlock(&inode->lock);
         ret = write_locked(inode, (const uint8_t *)buf + total, MIN(len - total, WRITE_STRETCH),
                            offset + total, &n);
         pthread_rwlock_unlock(&inode->lock);
+        files_leave(inode->fs);
         total += n;
     }
     *done = total;

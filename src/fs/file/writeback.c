@@ -226,6 +226,22 @@ int files_writeback_tree(struct fs *fs, uint64_t tree_id)
     return writeback_all_of(fs, tree_id);
 }
 
+/* Most of it while others still write; the rest alone. */
+int files_quiesce(struct fs *fs, uint64_t tree_id)
+{
+    TRY(writeback_all_of(fs, tree_id));
+    pthread_rwlock_wrlock(&fs->files->gate);
+    int ret = writeback_all_of(fs, tree_id);
+    if (ret < 0)
+        files_resume(fs);
+    return ret;
+}
+
+void files_resume(struct fs *fs)
+{
+    pthread_rwlock_unlock(&fs->files->gate);
+}
+
 int writeback_for_space(struct fs *fs)
 {
     struct inode_set set;
