@@ -6,9 +6,9 @@
 
 #include "commands.h"
 #include "paths.h"
-#include "session.h"
 #include "size.h"
 #include "text.h"
+#include "volume.h"
 
 static void put_text(void *arg, const char *text, size_t len)
 {
@@ -144,21 +144,18 @@ int cmd_rootid(struct cli *cli, int argc, char **argv)
 {
     struct copse_stat st;
     struct place place;
-    struct file file;
     bool started = false;
     int result, ret;
 
     if (cli_option(cli, argc, argv, "", NULL, &started) >= 0 || cli_count(cli, argc, 1, 1) != 0)
         return EXIT_USAGE;
     const char *arg = argv[optind];
-    result = place_open(cli, arg, WANT_LOOK, true, &place, &file);
+    result = place_find(cli, arg, WANT_LOOK, false, &place);
     if (result != 0)
         return result;
-    cli_failed_in_library(false);
-    ret = file.node ? file_stat(&file, &st) : -EOPNOTSUPP;
+    ret = volume_stat(&place, &st);
     if (ret == 0)
         printf("%llu\n", LLU(st.subvol));
-    file_close(&file);
     place_free(&place);
     return ret < 0 ? cli_fail(cli, arg, ret) : 0;
 }
@@ -177,7 +174,6 @@ static int print_path(void *arg, const char *path)
 int cmd_inode_resolve(struct cli *cli, int argc, char **argv)
 {
     struct place place;
-    struct file file;
     bool started = false;
     uint64_t ino;
     int option, result, ret;
@@ -191,16 +187,10 @@ int cmd_inode_resolve(struct cli *cli, int argc, char **argv)
     if (!parse_number(argv[optind], &ino))
         return cli_usage(cli, "%s: not an inode number", argv[optind]);
     const char *arg = argv[optind + 1];
-    result = place_open(cli, arg, WANT_LOOK, true, &place, &file);
+    result = place_find(cli, arg, WANT_LOOK, false, &place);
     if (result != 0)
         return result;
-    cli_failed_in_library(false);
-    ret = file.node ? 0 : -EOPNOTSUPP;
-    if (ret == 0) {
-        ret = copse_inode_paths(file.node, ino, print_path, place.path);
-        cli_failed_in_library(true);
-    }
-    file_close(&file);
+    ret = volume_inode_paths(&place, ino, print_path, place.path);
     place_free(&place);
     return ret < 0 ? cli_fail(cli, arg, ret) : 0;
 }

@@ -7,8 +7,8 @@
 #include <sys/sysmacros.h>
 
 #include "commands.h"
-#include "session.h"
 #include "text.h"
+#include "volume.h"
 
 #define CAT_BUFFER (1U << 20)
 
@@ -137,6 +137,8 @@ static int stat_one(struct cli *cli, const char *arg, bool follow, struct json_o
     if (result != 0)
         return result;
     ret = file_stat(&file, &st);
+    if (ret == 0 && !file.node)
+        ret = mount_stat(place.path, st.mode, &st);
     if (ret == 0 && S_ISLNK(st.mode))
         ret = file_readlink(&file, &target);
     if (ret < 0)

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "commands.h"
-#include "label.h"
-#include "session.h"
+#include "subvols.h"
 #include "text.h"
 
 #define COMPRESSION_XATTR "btrfs.compression"
@@ -20,55 +20,68 @@ struct property {
     int (*set)(struct cli *cli, const struct place *place, struct file *file, const char *value);
 };
 
-static struct session *session_of(struct cli *cli, const struct place *place)
-{
-    struct session *session = cli->sessions;
-
-    while (session && &session->tree != place->tree)
-        session = session->next;
-    return session;
-}
-
 static int get_ro(struct cli *cli, const struct place *place, struct file *file, char **value)
 {
-    struct copse_subvol subvol;
-    int ret;
+    const struct copse_subvol *subvol;
+    struct subvols subvols;
+    bool is_root;
+    uint64_t id;
+    int result = subvol_of_place(cli, place, &id, &is_root);
 
+    (void)file;
     *value = NULL;
-    if (!file->node || !copse_is_subvol(file->node))
-        return 0;
-    ret = copse_subvol_of(file->node, &subvol);
-    cli_failed_in_library(true);
-    if (ret < 0)
-        return cli_fail(cli, place->shown, ret);
-    *value = need_string(strdup(subvol.flags & FLAG_READONLY ? "true" : "false"));
-    return 0;
+    if (result != 0 || !is_root)
+        return result;
+    result = subvols_load(cli, place, &subvols);
+    subvol = subvols_find(&subvols, id);
+    if (subvol)
+        *value = need_string(strdup(subvol->flags & FLAG_READONLY ? "true" : "false"));
+    subvols_free(&subvols);
+    return result;
+}
+
+/* The label belongs to the root of what was opened or mounted. */
+static bool is_whole(const struct place *place)
+{
+    char *above;
+    struct stat here, there;
+    bool whole;
+
+    if (place->tree->fs)
+        return strcmp(place->path, "/") == 0;
+    above = format_text("%s/..", place->path);
+    whole = stat(place->path, &here) == 0 && S_ISDIR(here.st_mode) && stat(above, &there) == 0 &&
+            here.st_dev != there.st_dev;
+    free(above);
+    return whole;
 }
 
 static int get_label(struct cli *cli, const struct place *place, struct file *file, char **value)
 {
-    struct session *session = session_of(cli, place);
-    char label[256];
-    int result;
+    struct copse_fs_info info;
+    int ret;
 
+    (void)file;
     *value = NULL;
-    if (!file->node || strcmp(place->path, "/") != 0 || !session)
+    if (!is_whole(place))
         return 0;
-    result = label_get(cli, session, label);
-    if (result == 0)
-        *value = need_string(strdup(label));
-    return result;
+    ret = volume_info(place, &info);
+    if (ret < 0)
+        return cli_fail(cli, place->shown, ret);
+    *value = need_string(strndup(info.label, sizeof(info.label)));
+    return 0;
 }
 
 static int set_label(struct cli *cli, const struct place *place, struct file *file,
                      const char *value)
 {
-    struct session *session = session_of(cli, place);
+    int ret;
 
     (void)file;
-    if (strcmp(place->path, "/") != 0 || !session)
+    if (!is_whole(place))
         return cli_usage(cli, "%s: the label belongs to the root, T:/", place->shown);
-    return label_set(cli, session, value);
+    ret = volume_set_label(place, value);
+    return ret < 0 ? cli_fail(cli, place->shown, ret) : 0;
 }
 
 static int get_compression(struct cli *cli, const struct place *place, struct file *file,

@@ -6,10 +6,9 @@
 #include <string.h>
 
 #include "commands.h"
-#include "label.h"
-#include "session.h"
 #include "size.h"
 #include "text.h"
+#include "volume.h"
 
 /* Bits of a block group's type, as the format numbers them. */
 #define BG_DATA 1ULL
@@ -67,20 +66,19 @@ static unsigned kinds_of(const struct copse_usage *usage, struct kind out[3])
     return count;
 }
 
-static int usage_of(struct cli *cli, const char *arg, struct session **session,
-                    struct copse_usage *out)
+/* place is to be freed when this returned 0. */
+static int usage_of(struct cli *cli, const char *arg, struct place *place, struct copse_usage *out)
 {
-    char *path;
-    int result = place_fs(cli, arg, WANT_LOOK, session, &path), ret;
+    int result = place_volume(cli, arg, WANT_LOOK, place), ret;
 
-    free(path);
     if (result != 0)
         return result;
-    ret = copse_usage((*session)->tree.fs, out);
+    ret = volume_usage(place, out);
     if (ret == 0)
         return 0;
-    cli_failed_in_library(true);
-    return cli_fail(cli, arg, ret);
+    result = cli_fail(cli, place->shown, ret);
+    place_free(place);
+    return result;
 }
 
 /* ---- df -------------------------------------------------------------------------------------- */
@@ -158,7 +156,7 @@ int cmd_df(struct cli *cli, int argc, char **argv)
     struct size_mode mode = SIZE_MODE_DEFAULT;
     bool started = false, reserved = false;
     struct copse_usage usage;
-    struct session *session;
+    struct place place;
     int option, result;
 
     while ((option = cli_option(cli, argc, argv, SIZE_OPTIONS_SHORT, longs, &started)) >= 0) {
@@ -169,10 +167,12 @@ int cmd_df(struct cli *cli, int argc, char **argv)
     }
     result = cli_count(cli, argc, cli->shell ? 0 : 1, 1);
     if (result == 0)
-        result = usage_of(cli, argv[optind], &session, &usage);
-    if (result == 0)
-        print_df(cli, &usage, mode, reserved);
-    return result;
+        result = usage_of(cli, argv[optind], &place, &usage);
+    if (result != 0)
+        return result;
+    print_df(cli, &usage, mode, reserved);
+    place_free(&place);
+    return 0;
 }
 
 /* ---- usage ----------------------------------------------------------------------------------- */
@@ -200,24 +200,41 @@ static void print_overall(const struct copse_usage *usage, struct size_mode mode
     printf("    Global reserve:\t\t%10s\n", size_text(usage->global_reserve, mode, a));
 }
 
-static void print_usage(const struct session *session, const struct copse_usage *usage,
-                        struct size_mode mode)
+static int add_device(void *arg, const char *name)
 {
+    char **all = arg, *longer = format_text("%s%s%s", *all, **all ? "," : "", name);
+
+    free(*all);
+    *all = longer;
+    return 0;
+}
+
+static int print_usage(struct cli *cli, const struct place *place, const struct copse_usage *usage,
+                       struct size_mode mode)
+{
+    char *devices = need_string(strdup(""));
+    int ret = volume_devices(place, add_device, &devices);
+
     struct kind kinds[3];
     unsigned count = kinds_of(usage, kinds);
     char a[SIZE_TEXT_MAX], b[SIZE_TEXT_MAX];
 
+    if (ret < 0) {
+        free(devices);
+        return cli_fail(cli, place->shown, ret);
+    }
     print_overall(usage, mode);
     for (unsigned i = 0; i < count; i++) {
         const struct copse_space_totals *totals = kinds[i].totals;
         double part = totals->total ? 100.0 * (double)totals->used / (double)totals->total : 0;
         printf("\n%s,%s: Size:%s, Used:%s (%.2f%%)\n", kinds[i].name, profile_name(totals->profile),
                size_text(totals->total, mode, a), size_text(totals->used, mode, b), part);
-        printf("   %s\t%10s\n", session->name,
+        printf("   %s\t%10s\n", devices,
                size_text(totals->total * profile_copies(totals->profile), mode, a));
     }
-    printf("\nUnallocated:\n   %s\t%10s\n", session->name,
-           size_text(usage->device_unallocated, mode, a));
+    printf("\nUnallocated:\n   %s\t%10s\n", devices, size_text(usage->device_unallocated, mode, a));
+    free(devices);
+    return 0;
 }
 
 static void print_usage_json(const struct copse_usage *usage)
@@ -242,7 +259,7 @@ int cmd_usage(struct cli *cli, int argc, char **argv)
     static const struct option longs[] = {SIZE_OPTIONS_LONG, {0}};
     struct size_mode mode = SIZE_MODE_DEFAULT;
     struct copse_usage usage;
-    struct session *session;
+    struct place place;
     bool started = false;
     int option, result;
 
@@ -252,56 +269,37 @@ int cmd_usage(struct cli *cli, int argc, char **argv)
     }
     result = cli_count(cli, argc, cli->shell ? 0 : 1, 1);
     if (result == 0)
-        result = usage_of(cli, argv[optind], &session, &usage);
-    if (result == 0 && cli->json)
+        result = usage_of(cli, argv[optind], &place, &usage);
+    if (result != 0)
+        return result;
+    if (cli->json)
         print_usage_json(&usage);
-    else if (result == 0)
-        print_usage(session, &usage, mode);
+    else
+        result = print_usage(cli, &place, &usage, mode);
+    place_free(&place);
     return result;
 }
 
 /* ---- label ----------------------------------------------------------------------------------- */
 
-int label_get(struct cli *cli, struct session *session, char out[256])
-{
-    struct copse_fs_info info;
-    int ret = copse_fs_info(session->tree.fs, &info);
-
-    if (ret < 0) {
-        cli_failed_in_library(true);
-        return cli_fail(cli, session->name, ret);
-    }
-    memcpy(out, info.label, sizeof(info.label));
-    out[255] = '\0';
-    return 0;
-}
-
-int label_set(struct cli *cli, struct session *session, const char *label)
-{
-    int ret = copse_set_label(session->tree.fs, label);
-
-    cli_failed_in_library(true);
-    return ret < 0 ? cli_fail(cli, session->name, ret) : 0;
-}
-
 int cmd_label(struct cli *cli, int argc, char **argv)
 {
-    struct session *session;
+    struct copse_fs_info info;
+    struct place place;
     bool started = false;
-    char label[256], *path;
-    int result;
+    int result, ret;
 
     if (cli_option(cli, argc, argv, "", NULL, &started) >= 0 || cli_count(cli, argc, 1, 2) != 0)
         return EXIT_USAGE;
-    bool set = argc - optind == 2;
-    result = place_fs(cli, argv[optind], set ? WANT_CHANGE : WANT_LOOK, &session, &path);
-    free(path);
+    const char *label = argc - optind == 2 ? argv[optind + 1] : NULL;
+    result = place_volume(cli, argv[optind], label ? WANT_CHANGE : WANT_LOOK, &place);
     if (result != 0)
         return result;
-    if (set)
-        return label_set(cli, session, argv[optind + 1]);
-    result = label_get(cli, session, label);
-    if (result == 0)
-        puts(label);
+    ret = label ? volume_set_label(&place, label) : volume_info(&place, &info);
+    if (ret < 0)
+        result = cli_fail(cli, place.shown, ret);
+    else if (!label)
+        printf("%.*s\n", (int)sizeof(info.label), info.label);
+    place_free(&place);
     return result;
 }

@@ -176,10 +176,9 @@ int cmd_subvolume_list(struct cli *cli, int argc, char **argv)
                             &columns.generation,    &columns.uuid,   &columns.parent_uuid,
                             &columns.received_uuid, &columns.table,  &columns.snapshots,
                             &columns.readonly,      &columns.all};
-    struct session *session;
+    struct place place;
     struct subvols subvols;
     bool started = false;
-    char *path;
     int option, result;
 
     while ((option = cli_option(cli, argc, argv, letters, NULL, &started)) >= 0) {
@@ -189,14 +188,14 @@ int cmd_subvolume_list(struct cli *cli, int argc, char **argv)
     }
     result = cli_count(cli, argc, cli->shell ? 0 : 1, 1);
     if (result == 0)
-        result = place_fs(cli, argv[optind], WANT_LOOK, &session, &path);
+        result = place_volume(cli, argv[optind], WANT_LOOK, &place);
     if (result != 0)
         return result;
-    free(path);
-    result = subvols_load(cli, session, &subvols);
+    result = subvols_load(cli, &place, &subvols);
     if (result == 0)
         print_list(cli, &columns, &subvols);
     subvols_free(&subvols);
+    place_free(&place);
     return result;
 }
 
@@ -285,34 +284,32 @@ struct show {
 };
 
 /* Which one is asked for: by id, by uuid, or the one whose root the path is. */
-static int choose(struct cli *cli, const struct show *show, struct session *session,
-                  const char *path, const char *shown, const struct subvols *subvols,
-                  const struct copse_subvol **out)
+static int choose(struct cli *cli, const struct show *show, const struct place *place,
+                  const struct subvols *subvols, const struct copse_subvol **out)
 {
     uint64_t id = show->id;
     bool is_root = true;
     int result;
 
     if (!show->uuid && !id) {
-        result = subvol_of_path(cli, session, path, shown, &id, &is_root);
+        result = subvol_of_place(cli, place, &id, &is_root);
         if (result != 0)
             return result;
     }
     *out = show->uuid ? find_uuid(subvols, show->uuid) : subvols_find(subvols, id);
     cli_failed_in_library(false);
     if (!is_root)
-        return cli_fail_because(cli, shown, -EINVAL, "not a subvolume");
-    return *out ? 0 : cli_fail_because(cli, shown, -ENOENT, "no such subvolume");
+        return cli_fail_because(cli, place->shown, -EINVAL, "not a subvolume");
+    return *out ? 0 : cli_fail_because(cli, place->shown, -ENOENT, "no such subvolume");
 }
 
 int cmd_subvolume_show(struct cli *cli, int argc, char **argv)
 {
     const struct copse_subvol *subvol;
-    struct session *session;
+    struct place place;
     struct subvols subvols;
     struct show show = {0};
     bool started = false;
-    char *path;
     int option, result;
 
     while ((option = cli_option(cli, argc, argv, "r:u:", NULL, &started)) >= 0) {
@@ -325,19 +322,18 @@ int cmd_subvolume_show(struct cli *cli, int argc, char **argv)
     }
     if (cli_count(cli, argc, 1, 1) != 0)
         return EXIT_USAGE;
-    const char *arg = argv[optind];
-    result = place_fs(cli, arg, WANT_LOOK, &session, &path);
+    result = place_volume(cli, argv[optind], WANT_LOOK, &place);
     if (result != 0)
         return result;
-    result = subvols_load(cli, session, &subvols);
+    result = subvols_load(cli, &place, &subvols);
     if (result == 0)
-        result = choose(cli, &show, session, path, arg, &subvols, &subvol);
+        result = choose(cli, &show, &place, &subvols, &subvol);
     if (result == 0 && cli->json)
         print_subvol_json(subvol, &subvols);
     else if (result == 0)
         print_subvol(subvol, &subvols);
     subvols_free(&subvols);
-    free(path);
+    place_free(&place);
     return result;
 }
 
@@ -358,38 +354,37 @@ static void print_default(struct cli *cli, const struct subvols *subvols, uint64
 
 int cmd_subvolume_get_default(struct cli *cli, int argc, char **argv)
 {
-    struct session *session;
+    struct place place;
     struct subvols subvols;
     bool started = false;
     uint64_t id;
-    char *path;
     int result, ret;
 
     if (cli_option(cli, argc, argv, "", NULL, &started) >= 0 ||
         cli_count(cli, argc, cli->shell ? 0 : 1, 1) != 0)
         return EXIT_USAGE;
-    result = place_fs(cli, argv[optind], WANT_LOOK, &session, &path);
+    result = place_volume(cli, argv[optind], WANT_LOOK, &place);
     if (result != 0)
         return result;
-    free(path);
-    ret = copse_subvol_get_default(session->tree.fs, &id);
+    ret = volume_default(&place, &id);
     if (ret < 0) {
-        cli_failed_in_library(true);
-        return cli_fail(cli, session->name, ret);
+        result = cli_fail(cli, place.shown, ret);
+        place_free(&place);
+        return result;
     }
-    result = subvols_load(cli, session, &subvols);
+    result = subvols_load(cli, &place, &subvols);
     if (result == 0)
         print_default(cli, &subvols, id);
     subvols_free(&subvols);
+    place_free(&place);
     return result;
 }
 
 int cmd_subvolume_set_default(struct cli *cli, int argc, char **argv)
 {
-    struct session *session;
+    struct place place;
     bool started = false, is_root = true, by_id;
     uint64_t id = 0;
-    char *path;
     int result, ret;
 
     if (cli_option(cli, argc, argv, "", NULL, &started) >= 0 || cli_count(cli, argc, 1, 2) != 0)
@@ -398,18 +393,17 @@ int cmd_subvolume_set_default(struct cli *cli, int argc, char **argv)
     const char *arg = argv[argc - 1];
     if (by_id && !parse_number(argv[optind], &id))
         return cli_usage(cli, "%s: not a subvolume id", argv[optind]);
-    result = place_fs(cli, arg, WANT_CHANGE, &session, &path);
+    result = place_volume(cli, arg, WANT_CHANGE, &place);
     if (result != 0)
         return result;
     if (!by_id)
-        result = subvol_of_path(cli, session, path, arg, &id, &is_root);
-    free(path);
-    if (result != 0)
-        return result;
-    cli_failed_in_library(false);
-    if (!is_root)
-        return cli_fail_because(cli, arg, -EINVAL, "not a subvolume");
-    ret = copse_subvol_set_default(session->tree.fs, id);
-    cli_failed_in_library(true);
-    return ret < 0 ? cli_fail(cli, arg, ret) : 0;
+        result = subvol_of_place(cli, &place, &id, &is_root);
+    if (result == 0 && !is_root) {
+        result = cli_fail_because(cli, arg, -EINVAL, "not a subvolume");
+    } else if (result == 0) {
+        ret = volume_set_default(&place, id);
+        result = ret < 0 ? cli_fail(cli, arg, ret) : 0;
+    }
+    place_free(&place);
+    return result;
 }

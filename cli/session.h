@@ -15,13 +15,19 @@
 enum want { WANT_LOOK, WANT_CHANGE };
 
 struct session {
-    struct tree tree; /* tree.fs: the file system */
+    struct tree tree; /* tree.fs: the file system; first, see session_of() */
     char *name;       /* as the user wrote its devices */
     char *identity;   /* the same devices have the same */
     bool writable;
     struct copse_open_options options;
     struct session *next;
 };
+
+/* The session whose file system a tree is of (tree->fs is set). */
+static inline struct session *session_of(struct tree *tree)
+{
+    return (struct session *)tree;
+}
 
 /* Opens, or finds open, the file system of target. Complains; 0 or EXIT_FAILED. */
 int session_open(struct cli *cli, const struct target *target, enum want want,

@@ -17,17 +17,16 @@ static int keep(void *arg, const struct copse_subvol *subvol)
     return 0;
 }
 
-int subvols_load(struct cli *cli, struct session *session, struct subvols *out)
+int subvols_load(struct cli *cli, const struct place *place, struct subvols *out)
 {
     int ret;
 
     *out = (struct subvols){0};
-    ret = copse_subvol_list(session->tree.fs, keep, out);
+    ret = volume_subvols(place, keep, out);
     if (ret == 0)
         return 0;
     subvols_free(out);
-    cli_failed_in_library(true);
-    return cli_fail(cli, session->name, ret);
+    return cli_fail(cli, place->shown, ret);
 }
 
 void subvols_free(struct subvols *subvols)
@@ -47,19 +46,14 @@ const struct copse_subvol *subvols_find(const struct subvols *subvols, uint64_t 
     return NULL;
 }
 
-int subvol_of_path(struct cli *cli, struct session *session, const char *path, const char *shown,
-                   uint64_t *id, bool *is_root)
+int subvol_of_place(struct cli *cli, const struct place *place, uint64_t *id, bool *is_root)
 {
-    struct copse_subvol subvol;
-    struct file file;
-    int ret = file_walk(&session->tree, path ? path : "/", false, &file);
+    struct copse_stat st;
+    int ret = volume_stat(place, &st);
 
-    if (ret == 0) {
-        ret = copse_subvol_of(file.node, &subvol);
-        cli_failed_in_library(true);
-        *id = subvol.id;
-        *is_root = copse_is_subvol(file.node);
-        file_close(&file);
-    }
-    return ret < 0 ? cli_fail(cli, shown, ret) : 0;
+    if (ret < 0)
+        return cli_fail(cli, place->shown, ret);
+    *id = st.subvol;
+    *is_root = volume_is_subvol(&st);
+    return 0;
 }

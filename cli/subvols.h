@@ -3,7 +3,7 @@
 #ifndef COPSE_CLI_SUBVOLS_H
 #define COPSE_CLI_SUBVOLS_H
 
-#include "session.h"
+#include "volume.h"
 
 struct subvols {
     struct copse_subvol *list; /* paths are owned */
@@ -11,12 +11,11 @@ struct subvols {
 };
 
 /* Complains. */
-int subvols_load(struct cli *cli, struct session *session, struct subvols *out);
+int subvols_load(struct cli *cli, const struct place *place, struct subvols *out);
 void subvols_free(struct subvols *subvols);
 const struct copse_subvol *subvols_find(const struct subvols *subvols, uint64_t id);
 
 /* The subvolume that a path given to a command is in; is_root: the path is its root. Complains. */
-int subvol_of_path(struct cli *cli, struct session *session, const char *path, const char *shown,
-                   uint64_t *id, bool *is_root);
+int subvol_of_place(struct cli *cli, const struct place *place, uint64_t *id, bool *is_root);
 
 #endif

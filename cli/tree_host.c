@@ -18,8 +18,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "tree.h"
+#include "volume.h"
 
 static int errno_of(long ret)
 {
@@ -267,6 +266,10 @@ static int fiemap(struct file *file, int (*fn)(void *arg, const struct copse_ext
         map->fm_length = FIEMAP_MAX_OFFSET - map->fm_start;
         map->fm_extent_count = FIEMAP_BATCH;
         ret = errno_of(ioctl(file->fd, FS_IOC_FIEMAP, map));
+        if (ret == -EOPNOTSUPP && in_copse_mount(file->path)) {
+            ret = mount_fiemap(file->fd, fn, arg);
+            break;
+        }
         last = ret < 0 || map->fm_mapped_extents == 0;
         for (uint32_t i = 0; ret == 0 && i < map->fm_mapped_extents; i++) {
             const struct fiemap_extent *found = &map->fm_extents[i];

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include <copse/copse.h>
+#include "fuse_ioctl.h"
 #include "fuse_mount.h"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -130,6 +131,9 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
               unsigned flags, const void *in_buf, size_t in_size, size_t out_size);
 
+/* ioctl_list.c: the next piece of a list that has come as far as *list says */
+int list_next(struct mounted *m, copse_node *node, struct copse_ioc_list *list);
+
 /* ops.c */
 extern const struct fuse_lowlevel_ops copse_ops;
 
@@ -137,12 +141,6 @@ extern const struct fuse_lowlevel_ops copse_ops;
 int control_open(struct control *control);
 /* Tells everybody who asked, and closes. */
 void control_finish(struct control *control, int result, const char *message);
-
-/* The answer to COPSE_IOC_CONTROL on any directory of a mount. */
-struct copse_ioc_control {
-    char name[64]; /* of a socket in the abstract name space */
-};
-#define COPSE_IOC_CONTROL _IOR(0xC0, 1, struct copse_ioc_control)
 
 struct control_result {
     int32_t result; /* 0 or negative errno */

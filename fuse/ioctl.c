@@ -2,8 +2,10 @@
 /* ioctls: inode flags, the label, sync, and where a process that unmounts may wait. */
 #include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -81,12 +83,53 @@ static int set_label(copse_fs *fs, const char *label)
     return memchr(label, '\0', FSLABEL_MAX) ? copse_set_label(fs, label) : -EINVAL;
 }
 
+static int get_info(copse_fs *fs, struct copse_ioc_info *out)
+{
+    struct copse_fs_info info;
+
+    int ret = copse_fs_info(fs, &info);
+    if (ret < 0)
+        return ret;
+    memset(out, 0, sizeof(*out));
+    out->info = info;
+    out->info.csum_name = NULL;
+    snprintf(out->csum_name, sizeof(out->csum_name), "%s", info.csum_name);
+    return 0;
+}
+
+static int stat_at(copse_node *dir, struct copse_ioc_stat_at *at)
+{
+    size_t len = strnlen(at->name, sizeof(at->name));
+    copse_node *node;
+
+    int ret = copse_lookup(dir, at->name, len, &node);
+    if (ret < 0)
+        return ret;
+    ret = copse_stat(node, &at->stat);
+    copse_node_put(node);
+    return ret;
+}
+
+/* 0: the subvolume that the file is in. */
+static int set_default(copse_fs *fs, copse_node *node, uint64_t id)
+{
+    struct copse_stat st;
+
+    int ret = copse_stat(node, &st);
+    return ret < 0 ? ret : copse_subvol_set_default(fs, id ? id : st.subvol);
+}
+
 union ioctl_data {
     uint32_t number;
-    uint64_t transid;
+    uint64_t number64;
     struct fsxattr fsx;
     char label[FSLABEL_MAX];
     struct copse_ioc_control control;
+    struct copse_ioc_info info;
+    struct copse_usage usage;
+    struct copse_stat stat;
+    struct copse_ioc_stat_at stat_at;
+    struct copse_ioc_list list;
 };
 
 /* Bytes that a command brings or wants; 0 for one we do not know. Those without data give 1. */
@@ -105,11 +148,37 @@ static size_t data_size(unsigned cmd)
         return FSLABEL_MAX;
     case COPSE_IOC_CONTROL:
         return sizeof(struct copse_ioc_control);
+    case COPSE_IOC_INFO:
+        return sizeof(struct copse_ioc_info);
+    case COPSE_IOC_USAGE:
+        return sizeof(struct copse_usage);
+    case COPSE_IOC_STAT:
+        return sizeof(struct copse_stat);
+    case COPSE_IOC_STAT_AT:
+        return sizeof(struct copse_ioc_stat_at);
+    case COPSE_IOC_LIST:
+        return sizeof(struct copse_ioc_list);
+    case BTRFS_IOC_DEFAULT_SUBVOL:
+        return sizeof(uint64_t);
     case BTRFS_IOC_SYNC:
         return 1;
     default:
         return 0;
     }
+}
+
+/*
+ * What Linux keeps for an administrator is for who mounted it: whose image it is. Lists name what
+ * stands in directories that others may not enter.
+ */
+static bool is_allowed(fuse_req_t req, unsigned cmd, const union ioctl_data *data)
+{
+    uid_t uid = fuse_req_ctx(req)->uid;
+
+    if (uid == 0 || uid == getuid())
+        return true;
+    return cmd != FS_IOC_SETFSLABEL && cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
+           (cmd != COPSE_IOC_LIST || data->list.kind == COPSE_LIST_EXTENTS);
 }
 
 static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union ioctl_data *data)
@@ -134,6 +203,18 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
     case COPSE_IOC_CONTROL:
         memcpy(data->control.name, m->control.name, sizeof(data->control.name));
         return m->control.listener >= 0 ? 0 : -ENOTTY;
+    case COPSE_IOC_INFO:
+        return get_info(m->fs, &data->info);
+    case COPSE_IOC_USAGE:
+        return copse_usage(m->fs, &data->usage);
+    case COPSE_IOC_STAT:
+        return copse_stat(node, &data->stat);
+    case COPSE_IOC_STAT_AT:
+        return stat_at(node, &data->stat_at);
+    case COPSE_IOC_LIST:
+        return list_next(m, node, &data->list);
+    case BTRFS_IOC_DEFAULT_SUBVOL:
+        return set_default(m->fs, node, data->number64);
     default:
         return -ENOTTY;
     }
@@ -153,7 +234,7 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fu
     }
     if (in_size > 0)
         memcpy(&data, in_buf, size);
-    int ret = run_ioctl(m, node_of(m, ino), cmd, &data);
+    int ret = is_allowed(req, cmd, &data) ? run_ioctl(m, node_of(m, ino), cmd, &data) : -EPERM;
     if (ret < 0)
         reply_result(req, ret);
     else

@@ -116,6 +116,21 @@ judged() { # NAME
     try "$1: btrfs check finds nothing wrong" btrfs check --check-data-csum "$image"
 }
 
+# refused NAME PATTERN COMMAND...: fails with one line that matches.
+refused() { # NAME PATTERN COMMAND...
+    local name=$1 pattern=$2 out
+    shift 2
+    if out=$("$@" 2>&1); then
+        not_ok "$name"
+        diag "succeeded, and said: $out"
+    elif [[ $out == $pattern && $out != *$'\n'* ]]; then
+        ok "$name"
+    else
+        not_ok "$name"
+        diag "said: $out"
+    fi
+}
+
 # Passes the lines of another TAP program on, numbered anew. What it said goes with a failure.
 tap_of() { # NAME COMMAND...
     local name=$1 line seen=0 planned=-1

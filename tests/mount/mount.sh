@@ -10,20 +10,6 @@ set -u
 . "$(dirname "$0")/lib.sh"
 in_own_world "$0" "$@"
 
-refused() { # NAME PATTERN COMMAND...
-    local name=$1 pattern=$2 out
-    shift 2
-    if out=$("$@" 2>&1); then
-        not_ok "$name"
-        diag "succeeded, and said: $out"
-    elif [[ $out == $pattern && $out != *$'\n'* ]]; then
-        ok "$name"
-    else
-        not_ok "$name"
-        diag "said: $out"
-    fi
-}
-
 # ---- working in a mount
 
 what_programs_expect() {

@@ -91,6 +91,11 @@ void store_set_label(struct store *store, const char *label)
     priv->new_label = true;
 }
 
+struct label store_label(const struct store *store)
+{
+    return store->priv->new_label ? store->priv->label : vol_super(store->engine.vol)->label;
+}
+
 void store_mark_changed(struct store *store)
 {
     __atomic_store_n(&store->priv->changed, true, __ATOMIC_RELEASE);

@@ -94,6 +94,8 @@ int store_commit_locked(struct store *store) MUST_USE;
 
 /* The label of the next superblock; within store_begin, at most SUPER_LABEL_MAX - 1 bytes. */
 void store_set_label(struct store *store, const char *label);
+/* The label as it is now, committed or not; with the lock. */
+struct label store_label(const struct store *store);
 
 /* Counts finished commits. */
 uint64_t store_commits(const struct store *store);

@@ -58,13 +58,14 @@ int mount_info(struct mount *m, struct copse_fs_info *out)
     uint64_t default_id;
 
     store_read_lock(m->fs.store);
+    struct label label = store_label(m->fs.store);
     int ret = subvol_get_default(&m->fs, &default_id);
     store_read_unlock(m->fs.store);
     if (ret < 0)
         return ret;
     memset(out, 0, sizeof(*out));
     memcpy(out->fsid, super->fsid.b, sizeof(out->fsid));
-    memcpy(out->label, super->label.b, sizeof(out->label) - 1);
+    memcpy(out->label, label.b, sizeof(out->label) - 1);
     out->generation = super->generation;
     out->nodesize = e->nodesize;
     out->sectorsize = e->sectorsize;

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "volume.h"
+
+#include <fuse_ioctl.h>
+#include <linux/btrfs.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "shell.h"
+
+/* The inode number of every subvolume's root directory. */
+#define SUBVOL_ROOT 256
+
+int place_volume(struct cli *cli, const char *arg, enum want want, struct place *out)
+{
+    struct target target;
+    struct session *session;
+    int result;
+
+    if (cli->shell && (!arg || arg[0] == '/' || !target_has_path(arg))) {
+        *out = (struct place){.tree = &shell_session(cli)->tree,
+                              .path = need_string(strdup(arg ? arg : "/")),
+                              .shown = need_string(strdup(arg ? arg : "/"))};
+        return 0;
+    }
+    if (!arg)
+        return cli_usage(cli, "too few arguments");
+    if (target_has_path(arg) || in_copse_mount(arg))
+        return place_find(cli, arg, want, false, out);
+    target_parse(arg, &target);
+    result = session_open(cli, &target, want, &session);
+    if (result == 0)
+        *out = (struct place){.tree = &session->tree,
+                              .path = need_string(strdup("/")),
+                              .shown = need_string(strdup(arg))};
+    target_free(&target);
+    return result;
+}
+
+/* The answer of the library, which cli_fail() asks for its words. */
+static int library(int ret)
+{
+    cli_failed_in_library(true);
+    return ret;
+}
+
+int volume_info(const struct place *place, struct copse_fs_info *out)
+{
+    static char csum_name[sizeof(((struct copse_ioc_info *)NULL)->csum_name)];
+    struct copse_ioc_info answer;
+    int ret;
+
+    if (place->tree->fs)
+        return library(copse_fs_info(place->tree->fs, out));
+    ret = mount_ask(place->path, COPSE_IOC_INFO, &answer);
+    if (ret < 0)
+        return ret;
+    memcpy(csum_name, answer.csum_name, sizeof(csum_name) - 1);
+    *out = answer.info;
+    out->csum_name = csum_name;
+    return 0;
+}
+
+int volume_usage(const struct place *place, struct copse_usage *out)
+{
+    if (place->tree->fs)
+        return library(copse_usage(place->tree->fs, out));
+    return mount_ask(place->path, COPSE_IOC_USAGE, out);
+}
+
+int volume_set_label(const struct place *place, const char *label)
+{
+    char text[FSLABEL_MAX] = "";
+
+    if (place->tree->fs)
+        return library(copse_set_label(place->tree->fs, label));
+    if (strlen(label) >= sizeof(text))
+        return -EINVAL;
+    memcpy(text, label, strlen(label));
+    return mount_ask(place->path, FS_IOC_SETFSLABEL, text);
+}
+
+/* ---- lists ----------------------------------------------------------------------------------- */
+
+struct texts {
+    int (*fn)(void *arg, const char *text);
+    void *arg;
+};
+
+static int take_text(void *arg, const char *record, size_t *len)
+{
+    const struct texts *texts = arg;
+
+    *len = strlen(record) + 1;
+    return texts->fn(texts->arg, record);
+}
+
+int volume_devices(const struct place *place, int (*fn)(void *arg, const char *name), void *arg)
+{
+    struct texts texts = {fn, arg};
+    struct target target;
+
+    if (!place->tree->fs)
+        return mount_each(
+            place->path,
+            &(struct mount_list){.kind = COPSE_LIST_DEVICES, .fn = take_text, .arg = &texts});
+    target_parse(session_of(place->tree)->name, &target);
+    for (unsigned i = 0; i < target.count && fn(arg, target.devices[i]) == 0; i++)
+        ;
+    target_free(&target);
+    return 0;
+}
+
+struct subvols_taken {
+    int (*fn)(void *arg, const struct copse_subvol *subvol);
+    void *arg;
+};
+
+static int take_subvol(void *arg, const char *record, size_t *len)
+{
+    const struct subvols_taken *taken = arg;
+    struct copse_subvol subvol;
+
+    memcpy(&subvol, record, sizeof(subvol));
+    subvol.path = record + sizeof(subvol);
+    *len = sizeof(subvol) + strlen(subvol.path) + 1;
+    return taken->fn(taken->arg, &subvol);
+}
+
+int volume_subvols(const struct place *place,
+                   int (*fn)(void *arg, const struct copse_subvol *subvol), void *arg)
+{
+    struct subvols_taken taken = {fn, arg};
+
+    if (place->tree->fs)
+        return library(copse_subvol_list(place->tree->fs, fn, arg));
+    return mount_each(
+        place->path,
+        &(struct mount_list){.kind = COPSE_LIST_SUBVOLS, .fn = take_subvol, .arg = &taken});
+}
+
+int volume_inode_paths(const struct place *place, uint64_t ino,
+                       int (*fn)(void *arg, const char *path), void *arg)
+{
+    struct texts texts = {fn, arg};
+    struct file file;
+    int ret;
+
+    if (!place->tree->fs)
+        return mount_each(place->path, &(struct mount_list){.kind = COPSE_LIST_PATHS,
+                                                            .what = ino,
+                                                            .fn = take_text,
+                                                            .arg = &texts});
+    ret = file_walk(place->tree, place->path, false, &file);
+    if (ret < 0)
+        return ret;
+    ret = library(copse_inode_paths(file.node, ino, fn, arg));
+    file_close(&file);
+    return ret;
+}
+
+/* ---- subvolumes ------------------------------------------------------------------------------ */
+
+int volume_stat(const struct place *place, struct copse_stat *out)
+{
+    struct file file;
+    int ret;
+
+    if (!place->tree->fs)
+        return mount_ask(place->path, COPSE_IOC_STAT, out);
+    ret = file_walk(place->tree, place->path, false, &file);
+    if (ret < 0)
+        return ret;
+    ret = file_stat(&file, out);
+    file_close(&file);
+    return ret;
+}
+
+bool volume_is_subvol(const struct copse_stat *st)
+{
+    return S_ISDIR(st->mode) && st->subvol_ino == SUBVOL_ROOT;
+}
+
+int volume_default(const struct place *place, uint64_t *id)
+{
+    struct copse_fs_info info;
+    int ret;
+
+    if (place->tree->fs)
+        return library(copse_subvol_get_default(place->tree->fs, id));
+    ret = volume_info(place, &info);
+    if (ret == 0)
+        *id = info.default_subvol;
+    return ret;
+}
+
+int volume_set_default(const struct place *place, uint64_t id)
+{
+    if (place->tree->fs)
+        return library(copse_subvol_set_default(place->tree->fs, id));
+    return mount_ask(place->path, BTRFS_IOC_DEFAULT_SUBVOL, &id);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * What programs ask of a running mount beyond the ioctls of Linux, by ioctl on any file or
+ * directory in it. FUSE passes as many bytes as the number of a command encodes, at most 16,383,
+ * and no pointers; so everything here has a fixed size, and lists come in pieces. Another version
+ * of the program may have other sizes, hence other numbers: then the answer is ENOTTY.
+ */
+#ifndef COPSE_FUSE_IOCTL_H
+#define COPSE_FUSE_IOCTL_H
+
+#include <copse/copse.h>
+#include <linux/ioctl.h>
+
+#define COPSE_IOC_MAGIC 0xC0
+
+/* Where a process that unmounts may wait for the result of the last commit. */
+struct copse_ioc_control {
+    char name[64]; /* of a socket in the abstract name space */
+};
+#define COPSE_IOC_CONTROL _IOR(COPSE_IOC_MAGIC, 1, struct copse_ioc_control)
+
+/* copse_fs_info(), without pointers. */
+struct copse_ioc_info {
+    struct copse_fs_info info; /* csum_name: not here */
+    char csum_name[32];
+};
+#define COPSE_IOC_INFO _IOR(COPSE_IOC_MAGIC, 2, struct copse_ioc_info)
+
+/* copse_usage() */
+#define COPSE_IOC_USAGE _IOR(COPSE_IOC_MAGIC, 3, struct copse_usage)
+
+/* copse_stat() of the file the ioctl is made on. */
+#define COPSE_IOC_STAT _IOR(COPSE_IOC_MAGIC, 4, struct copse_stat)
+
+/* The same of a name in the directory the ioctl is made on, for files that cannot be opened. */
+struct copse_ioc_stat_at {
+    char name[256];
+    struct copse_stat stat;
+};
+#define COPSE_IOC_STAT_AT _IOWR(COPSE_IOC_MAGIC, 6, struct copse_ioc_stat_at)
+
+enum copse_ioc_list_kind {
+    COPSE_LIST_DEVICES, /* names, each ended by NUL */
+    COPSE_LIST_SUBVOLS, /* struct copse_subvol, then its path, ended by NUL */
+    COPSE_LIST_PATHS,   /* of inode `what` in the subvolume of this file: ended by NUL */
+    COPSE_LIST_EXTENTS, /* struct copse_extent of this file */
+};
+
+/*
+ * Each record begins at a multiple of eight bytes. cursor: 0 at first, then as it came back; the
+ * list ends with the piece in which `more` is 0.
+ */
+struct copse_ioc_list {
+    uint32_t kind;
+    uint32_t flags;
+    uint64_t what;
+    uint64_t cursor;
+    uint32_t used; /* bytes of data */
+    uint32_t more;
+    char data[16320];
+};
+#define COPSE_IOC_LIST _IOWR(COPSE_IOC_MAGIC, 5, struct copse_ioc_list)
+
+#endif
