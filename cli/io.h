@@ -29,6 +29,8 @@ int io_pread(struct io *io, int argc, char **argv);
 int io_falloc(struct io *io, int argc, char **argv);
 int io_fpunch(struct io *io, int argc, char **argv);
 int io_fzero(struct io *io, int argc, char **argv);
+int io_fcollapse(struct io *io, int argc, char **argv);
+int io_finsert(struct io *io, int argc, char **argv);
 int io_truncate(struct io *io, int argc, char **argv);
 int io_reflink(struct io *io, int argc, char **argv);
 int io_copy_range(struct io *io, int argc, char **argv);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* falloc, fpunch, fzero, truncate, reflink, copy_range: commands that change what is mapped. */
+/* falloc, fpunch, fzero, fcollapse, finsert, truncate, reflink, copy_range: commands that change what is mapped. */
 #include <linux/falloc.h>
 #include <stdio.h>
 
@@ -45,6 +45,16 @@ int io_fpunch(struct io *io, int argc, char **argv)
 int io_fzero(struct io *io, int argc, char **argv)
 {
     return allocate(io, argc, argv, FALLOC_FL_ZERO_RANGE, true);
+}
+
+int io_fcollapse(struct io *io, int argc, char **argv)
+{
+    return allocate(io, argc, argv, FALLOC_FL_COLLAPSE_RANGE, false);
+}
+
+int io_finsert(struct io *io, int argc, char **argv)
+{
+    return allocate(io, argc, argv, FALLOC_FL_INSERT_RANGE, false);
 }
 
 int io_truncate(struct io *io, int argc, char **argv)

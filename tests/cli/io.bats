@@ -54,6 +54,25 @@ read 0/10 bytes at offset 104857600
     judge
 }
 
+@test "fcollapse takes a range out, finsert puts a hole in" {
+    io -f -c 'pwrite -q -S 0x61 0 16k' -c 'pwrite -q -S 0x62 16k 16k' -c 'pwrite -q -S 0x63 32k 100' -c fsync
+    io -c 'fcollapse 8k 16k'
+    cmp <("$copse" cat $image:/f) <(head -c 8192 /dev/zero | tr '\0' a; head -c 8192 /dev/zero | tr '\0' b
+        head -c 100 /dev/zero | tr '\0' c)
+    judge
+    io -c 'finsert 4k 8k'
+    cmp <("$copse" cat $image:/f) <(head -c 4096 /dev/zero | tr '\0' a; head -c 8192 /dev/zero
+        head -c 4096 /dev/zero | tr '\0' a; head -c 8192 /dev/zero | tr '\0' b; head -c 100 /dev/zero | tr '\0' c)
+    judge
+    "$copse" io -f $image:/small -c 'pwrite -q -S 0x61 0 100' -c fsync -c 'finsert 0 4k'
+    cmp <("$copse" cat $image:/small) <(head -c 4096 /dev/zero; head -c 100 /dev/zero | tr '\0' a)
+    fails 1 'fcollapse: .*Invalid argument$' io -c 'fcollapse 1 4k'
+    fails 1 'fcollapse: .*Invalid argument$' io -c 'fcollapse 20k 8k'
+    fails 1 'finsert: .*Invalid argument$' io -c 'finsert 1m 4k'
+    fails 2 'bad argument count' io -c 'finsert 4k'
+    judge
+}
+
 @test "fiemap shows extents, holes and flags" {
     io -f -c 'pwrite -q 4k 4k' -c 'falloc 16k 4k' -c fsync
     run -0 io -c fiemap

@@ -178,7 +178,7 @@ static const struct {
     {op_chown, 10},    {op_times, 5},        {op_xattr_set, 30}, {op_xattr_remove, 15},
     {op_flags, 8},     {op_compression, 20}, {op_readdir, 10},   {op_sync, 30},
     {op_fsync, 20},    {op_fill, 8},         {op_many_links, 5}, {op_background, 10},
-    {op_reopen, 8},    {op_crash, 8},
+    {op_reopen, 8},    {op_crash, 8},        {op_shift, 30},
 };
 
 int op_run(struct world *world, uint64_t op_seed)

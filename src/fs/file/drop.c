@@ -106,6 +106,19 @@ static int drop_from_item(struct inode *inode, const struct mapping *map, uint64
     return keep_slice(inode, map, &slice);
 }
 
+int drop_split(struct inode *inode, uint64_t pos)
+{
+    struct mapping map;
+
+    TRY(map_find(inode, pos, &map));
+    if (!map.has_item || map.start >= pos)
+        return 0;
+    if (map.kind == MAP_INLINE)
+        return fail(-EUCLEAN, "tree %llu inode %llu: inline extent of %llu bytes among others",
+                    LLU(inode->tree->root.id), LLU(inode->ino), LLU(map.ram_bytes));
+    return keep_both(inode, &map, pos, pos);
+}
+
 int drop_stretch(struct inode *inode, uint64_t start, uint64_t end, unsigned items, uint64_t *out)
 {
     for (unsigned i = 0; i < items && start < end; i++) {

@@ -272,6 +272,8 @@ void nbytes_sub(struct inode *inode, uint64_t bytes);
 int holes_fill(struct inode *inode, uint64_t start, uint64_t end) MUST_USE;
 /* Drops up to `items` items at the end of the file, down to `from`: *reached says how far. */
 int drop_tail_step(struct inode *inode, uint64_t from, unsigned items, uint64_t *reached) MUST_USE;
+/* Makes an item begin at pos where one lies across it. */
+int drop_split(struct inode *inode, uint64_t pos) MUST_USE;
 /* How far [start, end) reaches when no more than `items` items are to be dropped from it. */
 int drop_stretch(struct inode *inode, uint64_t start, uint64_t end, unsigned items,
                  uint64_t *out) MUST_USE;
@@ -286,6 +288,11 @@ int inline_put(struct inode *inode, const void *data, uint32_t stored, uint64_t 
                uint8_t compression) MUST_USE;
 /* Cuts a plain inline extent; anything else is left alone. */
 int inline_truncate(struct inode *inode, uint64_t size) MUST_USE;
+/* The inode says that it has preallocated space, or had: no inline extents from then on. */
+int prealloc_set_flag(struct inode *inode) MUST_USE;
+/* Takes [start, start + len) out of the file, or puts a hole of that length in at start. Nothing is
+ * dirty; the file is held. */
+int shift_range(struct file_state *file, bool insert, uint64_t start, uint64_t len) MUST_USE;
 /* Fails a change that was half done: nothing of the transaction may become durable. */
 int change_failed(struct inode *inode, int err) MUST_USE;
 

@@ -121,7 +121,7 @@ static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t limit,
     return ret;
 }
 
-static int set_prealloc_flag(struct inode *inode)
+int prealloc_set_flag(struct inode *inode)
 {
     if (inode->item.flags & INODE_PREALLOC)
         return 0;
@@ -207,7 +207,7 @@ static int zero_range(struct inode *inode, const struct falloc *fa)
         TRY(writeback_held(fa->file));
     }
     TRY(zero_edges(inode, fa));
-    TRY(set_prealloc_flag(inode));
+    TRY(prealloc_set_flag(inode));
     if (fa->inner < fa->inner_end)
         TRY(prealloc_missing(inode, fa->inner, fa->inner_end, true));
     /* Edges that were holes get space too. */
@@ -225,7 +225,7 @@ static int allocate(struct inode *inode, const struct falloc *fa)
         TRY(write_old_tail(inode));
         TRY(writeback_held(fa->file));
     }
-    TRY(set_prealloc_flag(inode));
+    TRY(prealloc_set_flag(inode));
     TRY(prealloc_missing(inode, round_down_to(fa->start, sector), round_up_to(fa->end, sector),
                          false));
     return fa->keep_size ? 0 : grow_to(inode, fa->end);
@@ -238,6 +238,8 @@ static int run_mode(struct inode *inode, int mode, const struct falloc *fa)
         return punch(inode, fa);
     if (mode & FALLOC_FL_ZERO_RANGE)
         return zero_range(inode, fa);
+    if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+        return shift_range(fa->file, mode & FALLOC_FL_INSERT_RANGE, fa->start, fa->end - fa->start);
     return allocate(inode, fa);
 }
 
@@ -263,6 +265,8 @@ static int check_mode(int mode)
     case FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE:
     case FALLOC_FL_ZERO_RANGE:
     case FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE:
+    case FALLOC_FL_COLLAPSE_RANGE:
+    case FALLOC_FL_INSERT_RANGE:
         return 0;
     default:
         return fail(-EOPNOTSUPP, "fallocate mode %#x is not supported", (unsigned)mode);

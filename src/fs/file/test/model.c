@@ -113,6 +113,34 @@ static void op_fallocate(struct model *m, unsigned f)
         m->file[f].size = MAX(m->file[f].size, pos + len);
 }
 
+/* Collapse and insert: of what the file has, whole sectors go, or zeroes come in. */
+static void op_shift(struct model *m, unsigned f)
+{
+    uint64_t size = m->file[f].size, start = round_down_to(pick_pos(m, f), m->sector);
+    uint64_t len = round_up_to(pick_len(m, start), m->sector);
+    bool insert = below(m, 2);
+    int mode = insert ? FALLOC_FL_INSERT_RANGE : FALLOC_FL_COLLAPSE_RANGE;
+    uint8_t *data = m->file[f].data;
+
+    if (insert && size + len > FILE_MAX)
+        return;
+    int ret = file_fallocate(m->world.file[f], mode, start, len);
+    if (insert ? start >= size : start + len >= size) {
+        assert_int_equal(ret, -EINVAL);
+        return;
+    }
+    ok(ret);
+    if (insert) {
+        memmove(data + start + len, data + start, size - start);
+        memset(data + start, 0, len);
+        m->file[f].size += len;
+    } else {
+        memmove(data + start, data + start + len, size - start - len);
+        memset(data + size - len, 0, len);
+        m->file[f].size -= len;
+    }
+}
+
 static void op_clone(struct model *m, unsigned src)
 {
     unsigned dst = (unsigned)below(m, WORLD_FILES);
@@ -228,8 +256,9 @@ static void op_writeback(struct model *m, unsigned f)
 static void operate(struct model *m)
 {
     static void (*const ops[])(struct model *, unsigned) = {
-        op_write, op_write,  op_write, op_write, op_truncate,  op_fallocate, op_fallocate,
-        op_clone, op_commit, op_read,  op_read,  op_writeback, op_seek,
+        op_write,     op_write,     op_write, op_write,  op_truncate,
+        op_fallocate, op_fallocate, op_clone, op_commit, op_read,
+        op_read,      op_writeback, op_seek,  op_shift,  op_shift,
     };
 
     if (below(m, 60) == 0)
