@@ -113,8 +113,8 @@ static int create(struct space *space, uint64_t flags, uint64_t units, struct ra
         .num_stripes = (uint16_t)profile_copies(flags),
         .sub_stripes = 1,
     };
-    struct device *device;
-    uint64_t offset;
+    struct device *device = NULL;
+    uint64_t offset = 0;
 
     if (!find_hole(space, &units, &device, &offset))
         return fail(-ENOSPC, "%s: no device space for another chunk",

@@ -105,7 +105,7 @@ static int missing_bytes(struct inode *inode, uint64_t start, uint64_t limit, bo
 static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t limit, bool over)
 {
     struct promise promise = {0};
-    uint64_t end;
+    uint64_t end = limit;
     int ret = 0;
 
     TRY(missing_bytes(inode, start, limit, over, &promise.bytes));
