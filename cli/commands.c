@@ -98,6 +98,12 @@ const struct command commands[] = {
     IN("property", "get", property_get, "P [NAME]", "print properties: ro, label, compression",
        NULL),
     IN("property", "set", property_set, "P NAME VALUE", "set a property: label, compression", NULL),
+    TOP(receive, "[-f FILE] [-e] [-E N] P  |  --dump [-f FILE] [-e]",
+        "receive subvolumes from a send stream",
+        "-f FILE  the stream, else standard input   -e  stop at the first end command\n"
+        "-E N  --max-errors N  give up at so many failed commands, 0 never (1)\n"
+        "-q  say less   -v  say more   -C  -m DIR  as without: nothing outside P is ever touched\n"
+        "--dump  print what the stream says; takes no P"),
     IN("inspect", "dump-super", dump_super, "[-a] [-f] [-F] [-s COPY] DEV…", "print superblocks",
        "-a  all copies   -f  all of it   -F  also without magic   -s  that copy"),
     IN("inspect", "dump-tree", dump_tree, "[-t TREE] [-b BLOCK [--follow]] T", "print trees",

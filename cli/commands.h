@@ -74,6 +74,7 @@ DECLARE_COMMAND(subvolume_get_default);
 DECLARE_COMMAND(subvolume_set_default);
 DECLARE_COMMAND(property_get);
 DECLARE_COMMAND(property_set);
+DECLARE_COMMAND(receive);
 DECLARE_COMMAND(dump_super);
 DECLARE_COMMAND(dump_tree);
 DECLARE_COMMAND(rootid);

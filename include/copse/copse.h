@@ -317,6 +317,97 @@ int copse_dump_tree(const char *const *devices, unsigned count,
 int copse_inode_paths(copse_node *node, uint64_t ino, int (*fn)(void *arg, const char *path),
                       void *arg);
 
+/* ---- send streams
+ * -------------------------------------------------------------------------------------------- */
+
+/** Where a stream comes from: reads up to cap bytes; *got 0: the end. 0 or a negative errno. */
+struct copse_stream_source {
+    int (*read)(void *arg, void *buf, size_t cap, size_t *got);
+    void *arg;
+};
+
+/** Where a stream goes: all len bytes or a negative errno, which ends the send. */
+struct copse_stream_sink {
+    int (*write)(void *arg, const void *buf, size_t len);
+    void *arg;
+};
+
+struct copse_stream_dump_options {
+    size_t size;
+    bool json;      /* as JSON instead of lines */
+    bool honor_end; /* stop behind the first end command; otherwise at the end of the input */
+};
+#define COPSE_STREAM_DUMP_OPTIONS_INIT                                                             \
+    {                                                                                              \
+        sizeof(struct copse_stream_dump_options), false, false                                     \
+    }
+/** Prints streams command by command, as `btrfs receive --dump`. Needs no file system. */
+int copse_stream_dump(const struct copse_stream_source *source,
+                      const struct copse_stream_dump_options *options,
+                      const struct copse_text_sink *sink);
+
+/** What receiving or sending has done so far. */
+struct copse_stream_progress {
+    uint64_t commands, bytes; /* of the stream */
+    const char *path;         /* of the last command, inside the subvolume; valid in the call only */
+};
+
+struct copse_receive_options {
+    size_t size;
+    bool honor_end;      /* stop behind the first end command */
+    uint64_t max_errors; /* give up at that many failed commands; 0: never. Default 1. */
+    /** Called for each subvolume that is begun; name is valid during the call only. May be NULL. */
+    void (*begun)(void *arg, const char *name, bool snapshot);
+    /** Called after a command that failed, unless it ends the whole; copse_error() says why. */
+    void (*failed)(void *arg, int err);
+    /** Called now and then; non-zero: receiving ends with -ECANCELED. */
+    int (*progress)(void *arg, const struct copse_stream_progress *progress);
+    void *arg;
+};
+/* clang-format off */
+#define COPSE_RECEIVE_OPTIONS_INIT { sizeof(struct copse_receive_options), false, 1, NULL, NULL, NULL, NULL }
+/* clang-format on */
+/**
+ * Receives every subvolume of the streams that the source holds into directory dir.
+ *
+ * Nothing outside the subvolumes that are being received is ever changed, whatever the stream says,
+ * and no symlink is followed. A subvolume becomes read-only and gets its received uuid only when
+ * its last command has been carried out without a failure and everything is durable; one that
+ * failed stays behind writable and without it.
+ *
+ * @return -EINVAL no stream, or one that breaks the rules; -EILSEQ a checksum is wrong; -EPIPE it
+ *         ends too early; -EPROTONOSUPPORT its protocol is unknown; -ENOENT the parent of an
+ *         incremental stream is not here; -EEXIST the name is taken; -EIO commands failed
+ */
+int copse_receive(copse_node *dir, const struct copse_stream_source *source,
+                  const struct copse_receive_options *options);
+
+struct copse_send_options {
+    size_t size;
+    copse_node *parent;        /* root of the parent snapshot: send what differs. NULL: all */
+    copse_node *const *clones; /* roots of snapshots whose extents may be cloned; the parent is */
+    unsigned clone_count;      /* one anyway */
+    unsigned protocol;         /* 1, 2 or 3 */
+    bool compressed_data;      /* compressed extents as they are (protocol 2 and 3) */
+    bool no_data;              /* say where data changed, without it */
+    bool omit_header;          /* of streams that are written one behind another, all but the */
+    bool omit_end;             /* first go without a header, all but the last without an end */
+    /** Called now and then; non-zero: sending ends with -ECANCELED. May be NULL. */
+    int (*progress)(void *arg, const struct copse_stream_progress *progress);
+    void *arg;
+};
+/* clang-format off */
+#define COPSE_SEND_OPTIONS_INIT { sizeof(struct copse_send_options), NULL, NULL, 0, 1, false, false, false, false, NULL, NULL }
+/* clang-format on */
+/**
+ * Sends the read-only subvolume whose root directory is node. Data that was accepted before is
+ * written first. The subvolume, its parent and its clone sources cannot become writable meanwhile.
+ *
+ * @return -EPERM a subvolume is not read-only; -EINVAL not a subvolume; errors of the sink
+ */
+int copse_send(copse_node *subvol, const struct copse_send_options *options,
+               const struct copse_stream_sink *sink);
+
 /* ---- making file systems
  * -------------------------------------------------------------------------------------------- */
 
