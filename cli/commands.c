@@ -87,6 +87,11 @@ const struct command commands[] = {
             "exit  commits and closes   crash  drops what is not durable and opens again"),
     TOP(sync, "P", "commit; durable when it returns", NULL),
 
+    IN("subvolume", "create", subvolume_create, "P…", "make subvolumes", NULL),
+    IN("subvolume", "snapshot", subvolume_snapshot, "[-r] SRC DST",
+       "make a snapshot of a subvolume",
+       "-r  read-only\n"
+       "DST  its path, or a directory for it"),
     IN("subvolume", "list", subvolume_list, "[-a] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] P",
        "list subvolumes",
        "-p parent   -c creation   -g generation   -u -q -R uuids   -t  as a table\n"

@@ -68,6 +68,8 @@ DECLARE_COMMAND(xattr_rm);
 DECLARE_COMMAND(io);
 DECLARE_COMMAND(shell);
 DECLARE_COMMAND(sync);
+DECLARE_COMMAND(subvolume_create);
+DECLARE_COMMAND(subvolume_snapshot);
 DECLARE_COMMAND(subvolume_list);
 DECLARE_COMMAND(subvolume_show);
 DECLARE_COMMAND(subvolume_get_default);

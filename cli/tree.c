@@ -251,3 +251,15 @@ int tree_sync(struct tree *tree, const char *path)
 {
     return noted(tree, tree->ops->sync(tree, path));
 }
+
+int file_subvol_create(struct file *dir, const char *name,
+                       const struct copse_subvol_options *options)
+{
+    return CALL(dir, subvol_create, name, options);
+}
+
+int file_subvol_snapshot(struct file *source, struct file *dir, const char *name,
+                         const struct copse_subvol_options *options)
+{
+    return CALL(source, subvol_snapshot, dir, name, options);
+}

@@ -69,6 +69,10 @@ struct tree_ops {
     int (*xattr_remove)(struct file *file, const char *name);
     int (*xattr_list)(struct file *file, char *buf, size_t cap, size_t *len);
     int (*sync)(struct tree *tree, const char *path);
+    int (*subvol_create)(struct file *dir, const char *name,
+                         const struct copse_subvol_options *options);
+    int (*subvol_snapshot)(struct file *source, struct file *dir, const char *name,
+                           const struct copse_subvol_options *options);
 };
 
 struct tree {
@@ -126,6 +130,13 @@ int file_xattr_remove(struct file *file, const char *name);
 int file_xattr_list(struct file *file, char **out, size_t *len);
 /* Everything in the file system of path is durable when it returns 0. */
 int tree_sync(struct tree *tree, const char *path);
+
+/* A subvolume, or a snapshot of the one whose root source is, by that name in dir. */
+int file_subvol_create(struct file *dir, const char *name,
+                       const struct copse_subvol_options *options);
+/* -EINVAL: source is no subvolume; both in one tree. */
+int file_subvol_snapshot(struct file *source, struct file *dir, const char *name,
+                         const struct copse_subvol_options *options);
 
 static inline bool file_same_tree(const struct file *a, const struct file *b)
 {

@@ -18,6 +18,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "tree_host_subvol.h"
 #include "volume.h"
 
 static int errno_of(long ret)
@@ -499,4 +500,6 @@ const struct tree_ops host_tree_ops = {
     .xattr_remove = xattr_remove,
     .xattr_list = xattr_list,
     .sync = sync_all,
+    .subvol_create = host_subvol_create,
+    .subvol_snapshot = host_subvol_snapshot,
 };

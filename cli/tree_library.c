@@ -164,6 +164,18 @@ static int sync_all(struct tree *tree, const char *path)
     return copse_sync(tree->fs);
 }
 
+static int subvol_create(struct file *dir, const char *name,
+                         const struct copse_subvol_options *options)
+{
+    return copse_subvol_create(dir->node, name, strlen(name), options, &as_root, NULL);
+}
+
+static int subvol_snapshot(struct file *source, struct file *dir, const char *name,
+                           const struct copse_subvol_options *options)
+{
+    return copse_subvol_snapshot(source->node, dir->node, name, strlen(name), options, NULL);
+}
+
 const struct tree_ops library_tree_ops = {
     .walk = walk,
     .close = close_file,
@@ -192,4 +204,6 @@ const struct tree_ops library_tree_ops = {
     .xattr_remove = xattr_remove,
     .xattr_list = xattr_list,
     .sync = sync_all,
+    .subvol_create = subvol_create,
+    .subvol_snapshot = subvol_snapshot,
 };

@@ -285,6 +285,34 @@ int copse_subvol_list(copse_fs *fs, int (*fn)(void *arg, const struct copse_subv
 int copse_subvol_of(copse_node *node, struct copse_subvol *out);
 int copse_subvol_get_default(copse_fs *fs, uint64_t *id);
 int copse_subvol_set_default(copse_fs *fs, uint64_t id);
+struct copse_subvol_options {
+    size_t size;
+    bool readonly; /* snapshots */
+    uint32_t mode; /* of a new root directory, without type; 0755 from the macro */
+};
+/* clang-format off */
+#define COPSE_SUBVOL_OPTIONS_INIT { sizeof(struct copse_subvol_options), false, 0755 }
+/* clang-format on */
+
+/**
+ * A new empty subvolume, named so in dir. options NULL: the defaults. out (may be NULL): its root
+ * directory. Durable with the next commit.
+ *
+ * @return -EEXIST (also "." and ".."); -EINVAL '/' in the name; -ENAMETOOLONG; -EACCES an empty
+ *         name; -ENOTDIR; -EROFS; -ENOSPC
+ */
+int copse_subvol_create(copse_node *dir, const char *name, size_t len,
+                        const struct copse_subvol_options *options, const struct copse_cred *cred,
+                        copse_node **out);
+/**
+ * A snapshot of the subvolume whose root directory source is, named so in dir. Everything written
+ * to it before is in the snapshot. Subvolumes nested in it are not: they are empty directories
+ * there.
+ *
+ * @return as copse_subvol_create; -EINVAL source is no subvolume; -EXDEV other file systems
+ */
+int copse_subvol_snapshot(copse_node *source, copse_node *dir, const char *name, size_t len,
+                          const struct copse_subvol_options *options, copse_node **out);
 /** Whether node is the root directory of a subvolume. */
 bool copse_is_subvol(const copse_node *node);
 

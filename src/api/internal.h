@@ -59,6 +59,11 @@ int api_result(int ret);
  */
 int api_take_options(void *out, size_t out_size, const void *given) MUST_USE;
 
+/* Hands out a node that was made, or gives it back when the caller does not want it. */
+int api_hand_out(int ret, struct inode *made, copse_node **out) MUST_USE;
+/* -EXDEV: they are not in one file system. */
+int api_same_fs(copse_node *a, copse_node *b) MUST_USE;
+
 /* Opens devices one after another; on failure none stays open. */
 int api_open_devices(const char *const *paths, unsigned count, bool readonly,
                      struct dev **out) MUST_USE;

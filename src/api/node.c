@@ -41,61 +41,59 @@ COPSE_EXPORT int copse_readdir(copse_node *dir, uint64_t cookie,
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-/* Hands out a new node, or gives it back when the caller does not want it. */
-static int hand_out(struct mount *mount, int ret, struct inode *made, copse_node **out)
+int api_hand_out(int ret, struct inode *made, copse_node **out)
 {
     if (ret < 0)
         return ret;
     if (out)
         *out = node_of(made);
     else
-        mount_put(mount, made);
+        inode_put(made);
     return 0;
 }
 
 COPSE_EXPORT int copse_mknod(copse_node *dir, const char *name, size_t len, uint32_t mode,
                              uint64_t rdev, const struct copse_cred *cred, copse_node **out)
 {
-    struct mount *mount = mount_of_node(dir);
     struct inode *made = NULL;
-    int ret = API_CALL(mount_mknod(mount, inode_of(dir), name, len, mode, rdev, cred, &made));
+    int ret = API_CALL(
+        mount_mknod(mount_of_node(dir), inode_of(dir), name, len, mode, rdev, cred, &made));
 
-    return hand_out(mount, ret, made, out);
+    return api_hand_out(ret, made, out);
 }
 
 COPSE_EXPORT int copse_mkdir(copse_node *dir, const char *name, size_t len, uint32_t mode,
                              const struct copse_cred *cred, copse_node **out)
 {
-    struct mount *mount = mount_of_node(dir);
     struct inode *made = NULL;
-    int ret = API_CALL(mount_mkdir(mount, inode_of(dir), name, len, mode, cred, &made));
+    int ret =
+        API_CALL(mount_mkdir(mount_of_node(dir), inode_of(dir), name, len, mode, cred, &made));
 
-    return hand_out(mount, ret, made, out);
+    return api_hand_out(ret, made, out);
 }
 
 COPSE_EXPORT int copse_symlink(copse_node *dir, const char *name, size_t len, const char *target,
                                const struct copse_cred *cred, copse_node **out)
 {
-    struct mount *mount = mount_of_node(dir);
     struct inode *made = NULL;
-    int ret = API_CALL(mount_symlink(mount, inode_of(dir), name, len, target, cred, &made));
+    int ret =
+        API_CALL(mount_symlink(mount_of_node(dir), inode_of(dir), name, len, target, cred, &made));
 
-    return hand_out(mount, ret, made, out);
+    return api_hand_out(ret, made, out);
 }
 
 COPSE_EXPORT int copse_tmpfile(copse_node *dir, uint32_t mode, const struct copse_cred *cred,
                                copse_node **out)
 {
-    struct mount *mount = mount_of_node(dir);
     struct inode *made = NULL;
-    int ret = API_CALL(mount_tmpfile(mount, inode_of(dir), mode, cred, &made));
+    int ret = API_CALL(mount_tmpfile(mount_of_node(dir), inode_of(dir), mode, cred, &made));
 
-    return hand_out(mount, ret, made, out);
+    return api_hand_out(ret, made, out);
 }
 
 /* ---- changing names -------------------------------------------------------------------------- */
 
-static int same_fs(copse_node *a, copse_node *b)
+int api_same_fs(copse_node *a, copse_node *b)
 {
     if (inode_of(a)->fs != inode_of(b)->fs)
         return fail(-EXDEV, "%s", strerror(EXDEV));
@@ -104,7 +102,7 @@ static int same_fs(copse_node *a, copse_node *b)
 
 static int link_node(copse_node *node, copse_node *dir, const char *name, size_t len)
 {
-    TRY(same_fs(node, dir));
+    TRY(api_same_fs(node, dir));
     return mount_link(mount_of_node(node), inode_of(node), inode_of(dir), name, len);
 }
 
@@ -126,7 +124,7 @@ COPSE_EXPORT int copse_rmdir(copse_node *dir, const char *name, size_t len)
 static int rename_node(copse_node *from_dir, const char *from, size_t from_len, copse_node *to_dir,
                        const char *to, size_t to_len, unsigned flags)
 {
-    TRY(same_fs(from_dir, to_dir));
+    TRY(api_same_fs(from_dir, to_dir));
     return mount_rename(mount_of_node(from_dir), inode_of(from_dir), from, from_len,
                         inode_of(to_dir), to, to_len, flags);
 }

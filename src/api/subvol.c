@@ -43,6 +43,58 @@ COPSE_EXPORT int copse_subvol_set_default(copse_fs *fs, uint64_t id)
     return API_CALL(set_default(mount_of(fs), id));
 }
 
+/* ---- making ---------------------------------------------------------------------------------- */
+
+static int take_options(const struct copse_subvol_options *given, struct copse_subvol_options *out)
+{
+    static const struct copse_subvol_options standard = COPSE_SUBVOL_OPTIONS_INIT;
+
+    return api_take_options(out, sizeof(*out), given ? given : &standard);
+}
+
+static int create(copse_node *dir, const char *name, size_t len,
+                  const struct copse_subvol_options *given, const struct copse_cred *cred,
+                  struct inode **out)
+{
+    struct copse_subvol_options options;
+
+    API_REQUIRE(dir && name && cred);
+    TRY(take_options(given, &options));
+    return mount_subvol_create(mount_of_node(dir), inode_of(dir), name, len, &options, cred, out);
+}
+
+COPSE_EXPORT int copse_subvol_create(copse_node *dir, const char *name, size_t len,
+                                     const struct copse_subvol_options *options,
+                                     const struct copse_cred *cred, copse_node **out)
+{
+    struct inode *made = NULL;
+    int ret = API_CALL(create(dir, name, len, options, cred, &made));
+
+    return api_hand_out(ret, made, out);
+}
+
+static int snapshot(copse_node *source, copse_node *dir, const char *name, size_t len,
+                    const struct copse_subvol_options *given, struct inode **out)
+{
+    struct copse_subvol_options options;
+
+    API_REQUIRE(source && dir && name);
+    TRY(take_options(given, &options));
+    TRY(api_same_fs(source, dir));
+    return mount_subvol_snapshot(mount_of_node(dir), inode_of(source), inode_of(dir), name, len,
+                                 &options, out);
+}
+
+COPSE_EXPORT int copse_subvol_snapshot(copse_node *source, copse_node *dir, const char *name,
+                                       size_t len, const struct copse_subvol_options *options,
+                                       copse_node **out)
+{
+    struct inode *made = NULL;
+    int ret = API_CALL(snapshot(source, dir, name, len, options, &made));
+
+    return api_hand_out(ret, made, out);
+}
+
 COPSE_EXPORT bool copse_is_subvol(const copse_node *node)
 {
     const struct inode *inode = (const struct inode *)node;

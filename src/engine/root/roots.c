@@ -155,6 +155,7 @@ int roots_insert(struct roots *roots, const struct root *root, const struct root
 
     full.bytenr = root->bytenr;
     full.level = root->level;
+    full.last_snapshot = root->last_snapshot;
     full.generation = full.generation_v2 = root->generation;
     root_item_encode(&disk, &full);
     TRY(tree_insert(&roots->engine->root_tree, &key, &disk, sizeof(disk)));
@@ -162,6 +163,7 @@ int roots_insert(struct roots *roots, const struct root *root, const struct root
     struct roots_entry *entry = entry_new(roots, root, &full, key_offset);
     if (!entry)
         return fail(-ENOMEM, "no memory for tree %llu", (unsigned long long)root->id);
+    entry->tree.root.dirty = false; /* the item says all of it */
     SCOPED_LOCK(&roots->lock);
     HASH_ADD(hh, roots->by_id, tree.root.id, sizeof(entry->tree.root.id), entry);
     *out = &entry->tree;

@@ -50,6 +50,8 @@ void reserve_begin_future(struct store *store, unsigned units);
  * a full file system. Counts them, right after a commit.
  */
 int reserve_count_nodes(struct store *store) MUST_USE;
+/* All nodes there are may be copied once more. */
+void reserve_shared_tree(struct store *store);
 /* What was allocated since no longer needs a promise. */
 void reserve_settle(struct store *store);
 

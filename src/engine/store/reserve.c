@@ -178,3 +178,13 @@ void reserve_settle(struct store *store)
     r->copied = copied_bytes(store);
     hold_less(store, wanted(store));
 }
+
+void reserve_shared_tree(struct store *store)
+{
+    struct reserve *r = &store->priv->reserve;
+    struct space_totals t;
+
+    SCOPED_LOCK(&r->lock);
+    space_totals(store->space, SPACE_METADATA, &t);
+    r->nodes_at_start += t.used + t.allocated;
+}

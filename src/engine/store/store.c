@@ -101,6 +101,11 @@ void store_mark_changed(struct store *store)
     __atomic_store_n(&store->priv->changed, true, __ATOMIC_RELEASE);
 }
 
+void store_shared_tree(struct store *store)
+{
+    reserve_shared_tree(store);
+}
+
 void store_read_lock(struct store *store)
 {
     pthread_rwlock_rdlock(&store->priv->meta);

@@ -71,6 +71,11 @@ void store_end(struct store *store);
  * No lock needed. */
 void store_mark_changed(struct store *store);
 /*
+ * A tree was copied (tree_copy_root) in the running transaction: what it has copied of it so far
+ * may have to be copied again. Within store_begin.
+ */
+void store_shared_tree(struct store *store);
+/*
  * The same for changes that store_promise has been given for: `units` of it are used up by this.
  * Never -ENOSPC (promise 1).
  */

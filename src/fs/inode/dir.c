@@ -75,6 +75,22 @@ int dir_next_index(struct inode *dir, uint64_t *index)
     return 0;
 }
 
+int dir_name_is_free(struct inode *dir, const void *name, uint16_t len)
+{
+    struct key key = dir_item_key(dir, name, len);
+    AUTO_PATH struct path path = PATH_INIT;
+    struct packed_entry entry;
+
+    TRY(dir_name_ok(name, len));
+    int ret = tree_search(&dir->tree->root, &key, &path);
+    if (ret != 0)
+        return MIN(ret, 0);
+    ret = packed_find(&path, name, len, &entry);
+    if (ret != 1)
+        return ret < 0 ? ret : fail(-EEXIST, "%.*s", (int)len, (const char *)name);
+    return packed_has_room(&path, len, 0);
+}
+
 static int add_back_ref(struct inode *dir, const void *name, uint16_t len,
                         const struct key *location, uint64_t index)
 {

@@ -8,6 +8,18 @@
 #include "base/cleanup.h"
 #include "fs/inode/table.h"
 
+/* Linux dates a subvolume by the inodes that were written in it. */
+static void date_tree(struct inode *inode, uint64_t transid)
+{
+    struct root_item *item = &inode->tree->item;
+
+    if (item->ctransid == transid)
+        return;
+    item->ctransid = transid;
+    item->ctime = timestamp_now(inode->fs);
+    roots_mark_dirty(inode->tree);
+}
+
 int inode_write_item(struct inode *inode)
 {
     struct key key = key_make(inode->ino, KEY_INODE_ITEM, 0);
@@ -27,6 +39,7 @@ int inode_write_item(struct inode *inode)
         item.size = inode->disk_size;
     pthread_mutex_unlock(&inode->item_lock);
     inode_item_encode(path_data_mut(&path), &item);
+    date_tree(inode, item.transid);
     return 0;
 }
 

@@ -120,6 +120,8 @@ void inode_mark_dirty(struct inode *inode);
 void inode_touch(struct inode *inode, bool mtime);
 /* Writes all dirty inode items; metadata lock held alone. */
 int inodes_write_dirty(struct fs *fs) MUST_USE;
+/* The same for those of one tree (before a snapshot of it). */
+int inodes_write_dirty_of(struct fs *fs, uint64_t tree_id) MUST_USE;
 /* One of them, now. */
 int inode_write(struct inode *inode) MUST_USE;
 /* -EROFS for a read-only subvolume, -EPERM for immutable (and append where `append_ok` is false).
@@ -174,6 +176,8 @@ int dir_lookup(struct inode *dir, const void *name, uint16_t len, struct dir_ent
  * -EMLINK: no more references fit. Subvolumes: root references instead of the inode's. */
 int dir_add(struct inode *dir, const void *name, uint16_t len, const struct key *location,
             uint8_t type) MUST_USE;
+/* Whether dir_add would refuse the name: -EEXIST, -EOVERFLOW. Changes nothing. */
+int dir_name_is_free(struct inode *dir, const void *name, uint16_t len) MUST_USE;
 /* Removes them all; *out (may be NULL): what it was. */
 int dir_remove(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out) MUST_USE;
 

@@ -59,6 +59,8 @@ int packed_find(const struct path *path, const void *name, uint16_t len,
  * -EOVERFLOW: the item would not fit into a leaf. */
 int packed_add(struct root *root, const struct key *key, const struct dir_item *head,
                const void *name, const void *value) MUST_USE;
+/* Whether the path's item can take one more entry. -EOVERFLOW. */
+int packed_has_room(const struct path *path, uint16_t name_len, uint16_t data_len) MUST_USE;
 /* Removes an entry that packed_find found through this path (from tree_search_cow). */
 int packed_remove(struct path *path, const struct packed_entry *entry) MUST_USE;
 

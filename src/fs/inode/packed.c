@@ -44,6 +44,15 @@ int packed_find(const struct path *path, const void *name, uint16_t len, struct 
     return ret;
 }
 
+int packed_has_room(const struct path *path, uint16_t name_len, uint16_t data_len)
+{
+    uint32_t size = (uint32_t)sizeof(disk_dir_item) + name_len + data_len;
+
+    if (path_size(path) + size > item_data_max(forest_nodesize(path->root->forest)))
+        return fail(-EOVERFLOW, "too many names with one hash");
+    return 0;
+}
+
 int packed_add(struct root *root, const struct key *key, const struct dir_item *head,
                const void *name, const void *value)
 {
@@ -62,8 +71,7 @@ int packed_add(struct root *root, const struct key *key, const struct dir_item *
         ret = packed_find(&path, name, head->name_len, &there);
         if (ret != 1)
             return ret < 0 ? ret : fail(-EEXIST, "%.*s", (int)head->name_len, (const char *)name);
-        if (old + size > max)
-            return fail(-EOVERFLOW, "too many names with one hash");
+        TRY(packed_has_room(&path, head->name_len, head->data_len));
         TRY(path_resize(&path, old + size));
         data = (uint8_t *)path_data_mut(&path) + old;
     } else if (ret < 0) {

@@ -400,6 +400,32 @@ static uint64_t count_dirty(struct fs *fs)
     return count;
 }
 
+/* The first dirty inode, if it belongs to that tree; else it goes behind the others. */
+static struct inode *first_of_tree(struct fs *fs, uint64_t tree_id)
+{
+    struct inode_list *list = &fs->inodes->dirty;
+
+    SCOPED_LOCK(&fs->inodes_lock);
+    struct inode *first = TAILQ_FIRST(list);
+    if (!first || first->tree_id == tree_id)
+        return first;
+    TAILQ_REMOVE(list, first, dirty);
+    TAILQ_INSERT_TAIL(list, first, dirty);
+    return NULL;
+}
+
+int inodes_write_dirty_of(struct fs *fs, uint64_t tree_id)
+{
+    for (uint64_t left = count_dirty(fs); left > 0; left--) {
+        struct inode *inode = first_of_tree(fs, tree_id);
+
+        /* Held by the metadata lock: only a commit or another snapshot takes it off the list. */
+        if (inode)
+            TRY(inode_write(inode));
+    }
+    return 0;
+}
+
 /* As many as there are now: those who write files meanwhile would never let this end. */
 int inodes_write_dirty(struct fs *fs)
 {

@@ -42,6 +42,10 @@ bool is_stub(const struct inode *inode);
 /* Whether the entry (dir, name) -> subvol is a real one and no stub. Metadata lock held. */
 int subvol_is_here(struct mount *m, const struct inode *dir, const void *name, uint16_t len,
                    uint64_t subvol, bool *here) MUST_USE;
+/* Whether names may be added to (or, with removing, taken from) dir, and this one at all. */
+int dir_may_change(const struct inode *dir, const char *name, size_t len, bool removing) MUST_USE;
+/* The same again once the metadata lock is held alone: others were faster, perhaps. */
+int dir_still_there(const struct inode *dir) MUST_USE;
 /* Deletes an inode that lost its last name and its last user. */
 void delete_orphan(struct inode *inode);
 
@@ -61,6 +65,13 @@ void acl_inherited_free(struct acl_inherited *inherited);
 int acl_chmod(struct inode *inode, uint32_t mode) MUST_USE;
 /* Setting an access ACL: the mode follows; *redundant: the mode says it all, store nothing. */
 int acl_to_mode(const void *acl, size_t len, uint32_t *mode, bool *redundant) MUST_USE;
+
+/* xattr.c: setting an attribute with all it means, within store_begin */
+int setxattr_locked(struct inode *inode, const char *name, const void *value, size_t len,
+                    int flags) MUST_USE;
+
+/* open.c: deletes the inodes of a tree that have no name; nobody uses them */
+int drop_orphans_of(struct mount *m, struct tree_handle *tree) MUST_USE;
 
 /* attr.c */
 void note_access(struct mount *m, struct inode *inode);

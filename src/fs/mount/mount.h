@@ -74,6 +74,13 @@ int mount_info(struct mount *m, struct copse_fs_info *out) MUST_USE;
 int mount_set_label(struct mount *m, const char *label) MUST_USE;
 int mount_subvol_list(struct mount *m, int (*fn)(void *arg, const struct copse_subvol *subvol),
                       void *arg) MUST_USE;
+/* See copse_subvol_create, copse_subvol_snapshot. */
+int mount_subvol_create(struct mount *m, struct inode *dir, const char *name, size_t len,
+                        const struct copse_subvol_options *options, const struct copse_cred *cred,
+                        struct inode **out) MUST_USE;
+int mount_subvol_snapshot(struct mount *m, struct inode *src, struct inode *dir, const char *name,
+                          size_t len, const struct copse_subvol_options *options,
+                          struct inode **out) MUST_USE;
 int mount_subvol_of(struct mount *m, struct inode *inode, struct copse_subvol *out) MUST_USE;
 
 #endif

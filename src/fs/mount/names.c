@@ -42,8 +42,7 @@ static bool is_dots(const char *name, size_t len)
     return (len == 1 && name[0] == '.') || (len == 2 && name[0] == '.' && name[1] == '.');
 }
 
-/* Whether names may be added to (or, with removing, taken from) dir. */
-static int dir_may_change(const struct inode *dir, const char *name, size_t len, bool removing)
+int dir_may_change(const struct inode *dir, const char *name, size_t len, bool removing)
 {
     if (!inode_is_dir(dir))
         return fail(-ENOTDIR, "inode %llu is no directory", (unsigned long long)dir->ino);
@@ -84,8 +83,7 @@ static int lose_name(struct inode *inode)
     return ret < 0 ? txn_abort(&inode->fs->store->engine, ret) : 0;
 }
 
-/* Another one may have removed the directory since dir_may_change. Metadata lock held alone. */
-static int dir_still_there(const struct inode *dir)
+int dir_still_there(const struct inode *dir)
 {
     return dir->item.nlink == 0 ? fail(-ENOENT, "the directory is deleted") : 0;
 }

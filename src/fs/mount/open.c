@@ -68,7 +68,7 @@ static int drop_orphan_item(struct mount *m, struct tree_handle *tree, uint64_t 
     return ret;
 }
 
-static int drop_orphans_of(struct mount *m, struct tree_handle *tree)
+int drop_orphans_of(struct mount *m, struct tree_handle *tree)
 {
     uint64_t from = 0, ino;
 

@@ -113,8 +113,7 @@ static int remove_if_there(struct inode *inode, const char *name)
     return ret;
 }
 
-static int set_locked(struct inode *inode, const char *name, const void *value, size_t len,
-                      int flags)
+int setxattr_locked(struct inode *inode, const char *name, const void *value, size_t len, int flags)
 {
     uint32_t mode = inode->item.mode;
     bool redundant = false;
@@ -147,7 +146,7 @@ int mount_setxattr(struct mount *m, struct inode *inode, const char *name, const
     TRY(name_is_known(inode, name));
     TRY(inode_may_change(inode, false));
     TRY(store_begin(m->fs.store, STORE_CREATE, units_xattr(len)));
-    int ret = set_locked(inode, name, value, len, flags);
+    int ret = setxattr_locked(inode, name, value, len, flags);
     store_end(m->fs.store);
     return ret;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* subvol: subvolumes by id, path and node: listing, default, inode numbers across subvolumes. */
+/*
+ * subvol: subvolumes by id, path and node: making, snapshotting, deleting, default, inode numbers
+ * across subvolumes.
+ */
 #ifndef COPSE_FS_SUBVOL_SUBVOL_H
 #define COPSE_FS_SUBVOL_SUBVOL_H
 
@@ -14,6 +17,32 @@ int subvol_set_default(struct fs *fs, uint64_t id) MUST_USE;
 /* Path of a subvolume from the top level, "" for the top level; to be freed. -ENOENT: deleted;
  * -EUCLEAN: the parents form a loop. */
 int subvol_path(struct fs *fs, uint64_t id, char **out) MUST_USE;
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+struct subvol_name {
+    const void *text;
+    uint16_t len;
+};
+
+/* Changes of tree items that subvol_create makes at most, for store_begin; and subvol_snapshot. */
+#define SUBVOL_CREATE_UNITS 24
+unsigned subvol_snapshot_units(const struct tree_handle *src);
+
+/*
+ * A new empty subvolume under that name in dir; its root directory has the mode and owners of
+ * `what`. Within store_begin. -EEXIST, -EOVERFLOW leave nothing behind.
+ */
+int subvol_create(struct inode *dir, const struct subvol_name *name, const struct inode_new *what,
+                  struct tree_handle **out) MUST_USE;
+/*
+ * A snapshot of src as it is now: what is dirty in its files must have been written back, its inode
+ * items are written here. Costs the same whatever is in it. Within store_begin.
+ */
+int subvol_snapshot(struct tree_handle *src, struct inode *dir, const struct subvol_name *name,
+                    bool readonly, struct tree_handle **out) MUST_USE;
+
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /*
  * One number for (subvolume, inode) that never collides within this file system, is the same in
