@@ -117,10 +117,13 @@ int mount_subvol_snapshot(struct mount *m, struct inode *src, struct inode *dir,
 
     TRY(may_be_source(src));
     TRY(subvol_name_ok(dir, name, len));
-    TRY(files_writeback_tree(&m->fs, src->tree->root.id));
-    TRY(store_begin(m->fs.store, STORE_CREATE, subvol_snapshot_units(src->tree)));
-    int ret = snapshot_locked(m, src, dir, &subvol, options, &made);
-    store_end(m->fs.store);
+    TRY(files_quiesce(&m->fs, src->tree->root.id));
+    int ret = store_begin(m->fs.store, STORE_CREATE, subvol_snapshot_units(src->tree));
+    if (ret == 0) {
+        ret = snapshot_locked(m, src, dir, &subvol, options, &made);
+        store_end(m->fs.store);
+    }
+    files_resume(&m->fs);
     if (ret < 0)
         return ret;
     /* Files that were open without a name in the source are nobody's in the snapshot. */
