@@ -6,16 +6,21 @@
 
 /* ---- how many ------------------------------------------------------------------------------- */
 
-static int count_refs(struct extents *extents, const struct extent_id *id, uint64_t *refs,
-                      uint64_t *flags)
+struct view view_running(struct extents *extents)
+{
+    return (struct view){&extents->engine->extent_tree, true};
+}
+
+static int count_refs(struct extents *extents, const struct view *view, const struct extent_id *id,
+                      uint64_t *refs, uint64_t *flags)
 {
     AUTO_PATH struct path path = PATH_INIT;
-    const struct head *head = delayed_find(extents, id->bytenr);
+    const struct head *head = view->pending ? delayed_find(extents, id->bytenr) : NULL;
     struct record record = {0};
     int64_t sum;
 
     if (!head || !head->fresh) {
-        int ret = item_find(extents, id, false, &path);
+        int ret = item_find_in(extents, view->extent_tree, id, &path);
 
         TRY(ret);
         if (ret > 0)
@@ -33,23 +38,32 @@ static int count_refs(struct extents *extents, const struct extent_id *id, uint6
     return 0;
 }
 
-int extent_block_refs(struct extents *extents, uint64_t bytenr, uint8_t level, uint64_t *refs,
-                      uint64_t *flags)
+int block_refs_in(struct extents *extents, const struct view *view, uint64_t bytenr, uint8_t level,
+                  uint64_t *refs, uint64_t *flags)
 {
     struct extent_id id = tree_id(extents, bytenr, level);
     uint64_t all;
 
-    TRY(count_refs(extents, &id, refs, &all));
+    TRY(count_refs(extents, view, &id, refs, &all));
     *flags = all & BLOCK_FLAG_FULL_BACKREF;
     return 0;
+}
+
+int extent_block_refs(struct extents *extents, uint64_t bytenr, uint8_t level, uint64_t *refs,
+                      uint64_t *flags)
+{
+    struct view view = view_running(extents);
+
+    return block_refs_in(extents, &view, bytenr, level, refs, flags);
 }
 
 int extent_data_refs(struct extents *extents, uint64_t bytenr, uint64_t num_bytes, uint64_t *refs)
 {
     struct extent_id id = data_id(bytenr, num_bytes);
+    struct view view = view_running(extents);
     uint64_t flags;
 
-    return count_refs(extents, &id, refs, &flags);
+    return count_refs(extents, &view, &id, refs, &flags);
 }
 
 int extent_set_full_backref(struct extents *extents, uint64_t bytenr, uint8_t level)
@@ -64,12 +78,7 @@ int extent_set_full_backref(struct extents *extents, uint64_t bytenr, uint8_t le
 
 /* ---- who ------------------------------------------------------------------------------------ */
 
-struct ref_list {
-    struct pending_ref *refs; /* unsorted, the same one may come twice */
-    size_t count, capacity;
-};
-
-static void ref_list_clear(struct ref_list *list)
+void ref_list_clear(struct ref_list *list)
 {
     free(list->refs);
 }
@@ -103,8 +112,8 @@ static int list_inline(const struct record *record, struct ref_list *list)
     return ret < 0 ? ret : 0;
 }
 
-/* The items behind the extent item. */
-static int list_keyed(struct path *path, uint64_t bytenr, struct ref_list *list)
+/* The items behind the extent item. 1: more than the list may have. */
+static int list_keyed(struct path *path, uint64_t bytenr, size_t max, struct ref_list *list)
 {
     int ret;
 
@@ -117,18 +126,21 @@ static int list_keyed(struct path *path, uint64_t bytenr, struct ref_list *list)
             break;
         if (!keyed_is_ref(&key, bytenr))
             continue;
+        if (list->count >= max)
+            return 1;
         TRY(keyed_look(path, &ref));
         TRY(ref_list_add(list, &ref, ref.count));
     }
     return ret < 0 ? ret : 0;
 }
 
-static int list_tree(struct extents *extents, const struct extent_id *id, struct ref_list *list)
+static int list_tree(struct extents *extents, struct root *extent_tree, const struct extent_id *id,
+                     size_t max, struct ref_list *list)
 {
     AUTO_PATH struct path path = PATH_INIT;
     AUTO_FREE uint8_t *bytes = malloc(extents->engine->nodesize);
     struct record record;
-    int ret = item_find(extents, id, false, &path);
+    int ret = item_find_in(extents, extent_tree, id, &path);
 
     TRY(ret);
     if (ret > 0)
@@ -136,8 +148,27 @@ static int list_tree(struct extents *extents, const struct extent_id *id, struct
     if (!bytes)
         return fail(-ENOMEM, "%s: out of memory", extent_text(id));
     TRY(item_load(&path, id, bytes, &record));
+    list->generation = record.item.generation;
     TRY(list_inline(&record, list));
-    return list_keyed(&path, id->bytenr, list);
+    return list_keyed(&path, id->bytenr, max, list);
+}
+
+int ref_list_fill(struct extents *extents, const struct view *view, const struct extent_id *id,
+                  size_t max, struct ref_list *list)
+{
+    struct head *head = view->pending ? delayed_find(extents, id->bytenr) : NULL;
+    int ret = 0;
+
+    if (!head || !head->fresh)
+        ret = list_tree(extents, view->extent_tree, id, max, list);
+    if (ret != 0 || !head)
+        return ret;
+    for (struct pending_ref *p = pending_first(head); p; p = pending_next(p)) {
+        if (list->count >= max)
+            return 1;
+        TRY(ref_list_add(list, &p->ref, p->by));
+    }
+    return 0;
 }
 
 static int list_cmp(const void *a, const void *b)
@@ -145,30 +176,27 @@ static int list_cmp(const void *a, const void *b)
     return pending_ref_cmp(a, b);
 }
 
-/* Calls fn with the sum of each run of equal references. */
-static int list_each(struct ref_list *list, const struct extent_id *id,
-                     int (*fn)(void *arg, const struct extent_ref *ref), void *arg)
+int ref_list_merge(struct ref_list *list, const struct extent_id *id)
 {
+    size_t out = 0;
     size_t next;
 
-    qsort(list->refs, list->count, sizeof(*list->refs), list_cmp);
+    if (list->count > 0)
+        qsort(list->refs, list->count, sizeof(*list->refs), list_cmp);
     for (size_t i = 0; i < list->count; i = next) {
-        struct extent_ref ref = list->refs[i].ref;
-        int64_t sum = 0;
+        struct pending_ref merged = list->refs[i];
 
-        for (next = i; next < list->count && ref_same(&ref, &list->refs[next].ref); next++)
-            sum += list->refs[next].by;
-        if (sum < 0 || sum > UINT32_MAX)
-            return fail(-EUCLEAN, "%s: %lld references of %s", extent_text(id), (long long)sum,
-                        ref_text(&ref));
-        ref.count = (uint32_t)sum;
-        if (sum > 0) {
-            int ret = fn(arg, &ref);
-
-            if (ret != 0)
-                return ret;
-        }
+        merged.by = 0;
+        for (next = i; next < list->count && ref_same(&merged.ref, &list->refs[next].ref); next++)
+            merged.by += list->refs[next].by;
+        if (merged.by < 0 || merged.by > UINT32_MAX)
+            return fail(-EUCLEAN, "%s: %lld references of %s", extent_text(id),
+                        (long long)merged.by, ref_text(&merged.ref));
+        merged.ref.count = (uint32_t)merged.by;
+        if (merged.by > 0)
+            list->refs[out++] = merged;
     }
+    list->count = out;
     return 0;
 }
 
@@ -177,13 +205,15 @@ int extent_each_ref(struct extents *extents, uint64_t bytenr, uint64_t num_bytes
 {
     struct extent_id id = num_bytes ? data_id(bytenr, num_bytes) : tree_id(extents, bytenr, level);
     CLEANUP(ref_list_clear) struct ref_list list = {0};
-    struct head *head = delayed_find(extents, bytenr);
+    struct view view = view_running(extents);
 
-    if (!head || !head->fresh)
-        TRY(list_tree(extents, &id, &list));
-    if (head) {
-        for (struct pending_ref *p = pending_first(head); p; p = pending_next(p))
-            TRY(ref_list_add(&list, &p->ref, p->by));
+    TRY(ref_list_fill(extents, &view, &id, SIZE_MAX, &list));
+    TRY(ref_list_merge(&list, &id));
+    for (size_t i = 0; i < list.count; i++) {
+        int ret = fn(arg, &list.refs[i].ref);
+
+        if (ret != 0)
+            return ret;
     }
-    return list_each(&list, &id, fn, arg);
+    return 0;
 }

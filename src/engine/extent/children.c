@@ -13,8 +13,7 @@ struct child {
     uint64_t offset;   /* data: as in struct data_ref */
 };
 
-/* 1: the slot is no file extent item, or refers to nothing. */
-static int file_extent_at(const struct node *node, uint32_t slot, struct file_extent *out)
+int file_extent_at(const struct node *node, uint32_t slot, struct file_extent *out)
 {
     const disk_file_extent *disk = leaf_data(node, slot);
     uint32_t size = leaf_size(node, slot);
@@ -113,5 +112,6 @@ int extent_drop_tree_ref(struct extents *extents, uint64_t bytenr, uint8_t level
     if (generation > extents->engine->txn.transid)
         return fail(-EUCLEAN, "tree %llu: %s has generation %llu, which is yet to come",
                     (unsigned long long)root_id, extent_text(&id), (unsigned long long)generation);
+    sharing_note_tree_dropped(extents);
     return delayed_ref(extents, &id, &ref, -1);
 }

@@ -154,6 +154,8 @@ int delayed_change(struct extents *extents, struct head *head, const struct exte
     struct pending_ref *new = pool_get(&extents->ref_pool);
     struct pending_ref *old;
 
+    if (head->id.data)
+        sharing_ref_changed(extents, head->id.bytenr, ref);
     if (!new) {
         int ret = fail(-ENOMEM, "%s: out of memory", extent_text(&head->id));
 

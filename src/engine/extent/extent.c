@@ -13,6 +13,7 @@ int extents_open(struct engine *engine, struct space *space, struct extents **ou
         return fail(-ENOMEM, "extents: out of memory");
     extents->engine = engine;
     extents->space = space;
+    TRY(sharing_new(&extents->sharing));
     extents->scratch = STEAL(scratch);
     RB_INIT(&extents->heads);
     pool_init(&extents->head_pool, sizeof(struct head));
@@ -28,6 +29,7 @@ void extents_close(struct extents *extents)
         return;
     pool_clear(&extents->head_pool);
     pool_clear(&extents->ref_pool);
+    sharing_free(extents->sharing);
     free(extents->scratch);
     free(extents);
 }
@@ -98,5 +100,6 @@ int extent_add_data_ref(struct extents *extents, uint64_t bytenr, uint64_t num_b
 int extent_drop_data_ref(struct extents *extents, uint64_t bytenr, uint64_t num_bytes,
                          const struct data_ref *ref)
 {
+    sharing_note_dropped(extents, bytenr);
     return change_data_ref(extents, bytenr, num_bytes, ref, -1);
 }

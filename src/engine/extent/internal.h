@@ -8,6 +8,7 @@
 #include "disk/format/format.h"
 #include "engine/extent/extent.h"
 #include "engine/extent/pool.h"
+#include "engine/extent/sharing.h"
 
 /* ---- pending changes (delayed.c) ------------------------------------------------------------ */
 
@@ -41,6 +42,8 @@ struct head {
 };
 RB_HEAD(heads, head);
 
+struct sharing;
+
 struct extents {
     struct engine *engine;
     struct space *space;
@@ -53,6 +56,9 @@ struct extents {
     uint8_t *scratch; /* nodesize bytes, for the item being changed */
     const struct extent_listener *listener;
     void *listener_arg;
+    extent_find_tree_fn *find_tree;
+    void *find_tree_arg;
+    struct sharing *sharing;
 };
 
 /* What is pending for the extent at bytenr; NULL: nothing. */
@@ -83,6 +89,34 @@ int delayed_check(struct extents *extents, const struct extent_id *id) MUST_USE;
 
 /* "tree block 30408704 level 1", "data extent 13631488+4096"; in a thread-local buffer. */
 const char *extent_text(const struct extent_id *id);
+
+/* ---- asking (backref.c) --------------------------------------------------------------------- */
+
+/* Whose word counts: the running extent tree with what is pending, or that of the last commit. */
+struct view {
+    struct root *extent_tree;
+    bool pending;
+};
+struct view view_running(struct extents *extents);
+
+struct ref_list {
+    struct pending_ref *refs; /* the same one may come twice, until ref_list_merge */
+    size_t count, capacity;
+    uint64_t generation; /* of the extent; 0: it has no item yet */
+};
+void ref_list_clear(struct ref_list *list);
+/*
+ * All references of an extent. 1: there are more than `max` (some are in the list). -ENOENT: not
+ * allocated.
+ */
+int ref_list_fill(struct extents *extents, const struct view *view, const struct extent_id *id,
+                  size_t max, struct ref_list *list) MUST_USE;
+/* Sums up equal ones into their counts; what sums to nothing goes. */
+int ref_list_merge(struct ref_list *list, const struct extent_id *id) MUST_USE;
+
+/* References and flags of a block; see extent_block_refs. */
+int block_refs_in(struct extents *extents, const struct view *view, uint64_t bytenr, uint8_t level,
+                  uint64_t *refs, uint64_t *flags) MUST_USE;
 
 /* ---- references as such (ref.c) ------------------------------------------------------------- */
 
@@ -120,6 +154,9 @@ int inline_insert(struct record *record, const struct extent_ref *ref, uint32_t 
 
 /* ---- extent items (items.c) ----------------------------------------------------------------- */
 
+/* The path onto the extent item in some extent tree, to be looked at. 1: there is none. */
+int item_find_in(struct extents *extents, struct root *extent_tree, const struct extent_id *id,
+                 struct path *path) MUST_USE;
 /* The path onto the extent item, to be changed or not. 1: there is none. */
 int item_find(struct extents *extents, const struct extent_id *id, bool change,
               struct path *path) MUST_USE;
@@ -142,7 +179,21 @@ int keyed_change(struct extents *extents, const struct extent_id *id, const stru
 /* Decodes the item under the path. */
 int keyed_look(const struct path *path, struct extent_ref *out) MUST_USE;
 
+/* ---- sharing (sharing_record.c, sharing_walk.c) ---------------------------------------------- */
+
+int sharing_new(struct sharing **out) MUST_USE;
+void sharing_free(struct sharing *sharing);
+/* A reference of a data extent changes: answers that it could change are forgotten. */
+void sharing_ref_changed(struct extents *extents, uint64_t bytenr, const struct extent_ref *ref);
+/* A file extent item went, in this transaction. */
+void sharing_note_dropped(struct extents *extents, uint64_t bytenr);
+/* A tree, or part of one, is being deleted in this transaction. */
+void sharing_note_tree_dropped(struct extents *extents);
+
 /* ---- children (children.c) ------------------------------------------------------------------ */
+
+/* Decodes a slot of a leaf. 1: it is no file extent item, or refers to nothing. */
+int file_extent_at(const struct node *node, uint32_t slot, struct file_extent *out) MUST_USE;
 
 /*
  * After this, extent_ref_children of node (and of copies of it) cannot fail `times` times, nor can

@@ -12,24 +12,33 @@ static struct key item_key(const struct extents *extents, const struct extent_id
     return key_make(id->bytenr, KEY_EXTENT_ITEM, id->num_bytes);
 }
 
-static int item_search(struct extents *extents, const struct key *key, bool change,
-                       struct path *path)
+static int item_search(struct root *tree, const struct key *key, bool change, struct path *path)
 {
-    struct root *root = &extents->engine->extent_tree;
-
-    return change ? tree_search_cow(root, key, 0, path) : tree_search(root, key, path);
+    return change ? tree_search_cow(tree, key, 0, path) : tree_search(tree, key, path);
 }
 
-int item_find(struct extents *extents, const struct extent_id *id, bool change, struct path *path)
+static int find_in(struct extents *extents, struct root *tree, const struct extent_id *id,
+                   bool change, struct path *path)
 {
     struct key key = item_key(extents, id);
-    int ret = item_search(extents, &key, change, path);
+    int ret = item_search(tree, &key, change, path);
 
     if (ret != 1 || key.type != KEY_METADATA_ITEM)
         return ret;
     path_release(path);
     key = key_make(id->bytenr, KEY_EXTENT_ITEM, id->num_bytes);
-    return item_search(extents, &key, change, path);
+    return item_search(tree, &key, change, path);
+}
+
+int item_find_in(struct extents *extents, struct root *extent_tree, const struct extent_id *id,
+                 struct path *path)
+{
+    return find_in(extents, extent_tree, id, false, path);
+}
+
+int item_find(struct extents *extents, const struct extent_id *id, bool change, struct path *path)
+{
+    return find_in(extents, &extents->engine->extent_tree, id, change, path);
 }
 
 int item_load(const struct path *path, const struct extent_id *id, uint8_t *bytes,

@@ -31,6 +31,9 @@ void roots_close(struct roots *roots);
 /* The tree with that id. -ENOENT: no root item. The handle lives until roots_close. */
 int roots_get(struct roots *roots, uint64_t id, struct tree_handle **out) MUST_USE;
 
+/* The root item of a tree as `root_tree`, one of another commit, has it. -ENOENT: none. */
+int roots_item_in(struct root *root_tree, uint64_t id, struct root_item *item) MUST_USE;
+
 /* The item changed: write it at the next commit. */
 void roots_mark_dirty(struct tree_handle *tree);
 

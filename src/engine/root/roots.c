@@ -65,16 +65,34 @@ static void root_item_from_disk(const void *data, uint32_t size, struct root_ite
 }
 
 /* Stands on the root item of id; 1 when there is none. */
-static int find_item(struct roots *roots, uint64_t id, struct path *path)
+static int find_item_in(struct root *root_tree, uint64_t id, struct path *path)
 {
     struct key key = key_make(id, KEY_ROOT_ITEM, UINT64_MAX);
     struct key found;
 
-    int ret = tree_search_le(&roots->engine->root_tree, &key, path);
+    int ret = tree_search_le(root_tree, &key, path);
     if (ret != 0)
         return ret;
     path_key(path, &found);
     return found.objectid == id && found.type == KEY_ROOT_ITEM ? 0 : 1;
+}
+
+static int find_item(struct roots *roots, uint64_t id, struct path *path)
+{
+    return find_item_in(&roots->engine->root_tree, id, path);
+}
+
+int roots_item_in(struct root *root_tree, uint64_t id, struct root_item *item)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    int ret = find_item_in(root_tree, id, &path);
+
+    if (ret < 0)
+        return ret;
+    if (ret == 1)
+        return fail(-ENOENT, "tree %llu: no such tree", (unsigned long long)id);
+    root_item_from_disk(path_data(&path), path_size(&path), item);
+    return 0;
 }
 
 static void on_dirty(struct root *root)

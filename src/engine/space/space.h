@@ -111,6 +111,12 @@ int space_write_items(struct space *space, bool *changed) MUST_USE;
 /* Called when the superblock that frees them is durable: pinned -> free, discarding if asked to. */
 int space_unpin(struct space *space) MUST_USE;
 
+/*
+ * Forgets cached tree blocks in pinned space: who read trees of the last commit has them, and no
+ * tree will when that space is free. Before space_unpin.
+ */
+void space_forget_pinned(struct space *space);
+
 /* Marks empty block groups (keeping one of each kind) for removal in this commit. */
 int space_remove_empty(struct space *space) MUST_USE;
 

@@ -175,6 +175,23 @@ static int forget_group(struct space *space, struct group *group)
     return devices_release(space, &chunk);
 }
 
+void space_forget_pinned(struct space *space)
+{
+    uint64_t step = space->engine->sectorsize;
+
+    for (struct group *group = group_from(space, 0); group; group = group_next(group)) {
+        struct range range;
+
+        if (group->kind == SPACE_DATA && !space_is_mixed(space))
+            continue;
+        for (uint64_t from = 0; rangeset_next(&group->pinned, from, &range);
+             from = range.start + range.len) {
+            for (uint64_t at = 0; at < range.len; at += step)
+                forest_forget(space->engine->forest, range.start + at);
+        }
+    }
+}
+
 int space_unpin(struct space *space)
 {
     struct group *group = group_from(space, 0), *next;

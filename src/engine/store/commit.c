@@ -13,6 +13,7 @@
 #include "engine/store/internal.h"
 
 #include "base/cleanup.h"
+#include "engine/extent/sharing.h"
 
 /* Each round only has to write what the round before it moved, which shrinks quickly. */
 #define SETTLE_ROUNDS_MAX 64
@@ -153,6 +154,8 @@ static int start_next(struct store *store)
     __atomic_store_n(&e->txn.transid, e->txn.transid + 1, __ATOMIC_RELAXED);
     forest_set_generation(e->forest, e->txn.transid);
     store->priv->commits++;
+    if (extent_sharing_read_durable(store->extents))
+        space_forget_pinned(store->space);
     TRY(space_unpin(store->space));
     reserve_restart(store);
     return 0;

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "engine/extent/sharing.h"
 #include "engine/store/store.h"
 
 /*
@@ -57,6 +58,9 @@ void reserve_settle(struct store *store);
 
 /* quota.c: within the first commit of a writable open */
 int quota_mark_inconsistent(struct store *store) MUST_USE;
+
+/* trees.c: extent_find_tree_fn, with a store as its argument */
+int store_find_tree(void *arg, uint64_t id, bool durable, struct root *out);
 
 /* open.c */
 int store_load(struct store *store) MUST_USE;

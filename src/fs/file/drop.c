@@ -4,6 +4,7 @@
  * key is the file position minus the offset into the extent: both move alike. An extent cut in two
  * gets a second reference of that very key.
  */
+#include "engine/extent/sharing.h"
 #include "fs/file/internal.h"
 
 int change_failed(struct inode *inode, int err)
@@ -56,12 +57,15 @@ static int drop_whole(struct inode *inode, const struct mapping *map)
 static int keep_slice(struct inode *inode, const struct mapping *old, const struct mapping *slice)
 {
     struct key key = key_make(inode->ino, KEY_EXTENT_DATA, slice->start);
+    struct data_ref ref = map_ref(inode, old);
     AUTO_PATH struct path path = PATH_INIT;
 
     TRY(search_item(inode, old, 0, &path));
     map_encode(slice, path_data_mut(&path));
     if (slice->start != old->start)
         path_set_key(&path, &key);
+    if (holds_extent(old))
+        extent_sharing_trimmed(inode->fs->store->extents, old->disk_bytenr, &ref);
     if (old->kind != MAP_HOLE)
         nbytes_sub(inode, old->len - slice->len);
     return 0;

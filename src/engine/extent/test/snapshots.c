@@ -5,7 +5,7 @@
  * asks for (keyed by the owner, or by the parent where that has full back references), and nothing
  * else is counted.
  */
-#include "engine/extent/test/world.h"
+#include "engine/extent/test/drop_tree.h"
 
 #define TREES 8
 #define POSITIONS 4000
@@ -149,66 +149,11 @@ static void snapshot(struct model *model, uint64_t from, uint64_t to)
     memcpy(model->data[to], model->data[from], sizeof(model->data[to]));
 }
 
-static void read_block(struct model *model, uint64_t bytenr, int level, struct node **out)
-{
-    struct node_expect expect = {.bytenr = bytenr, .level = level};
-
-    ok(forest_read_node(model->world.engine.forest, &expect, out));
-}
-
-/*
- * The tree that owns a block goes, others stay: what the block refers to, and what the blocks below
- * it that the tree owns refer to, must be keyed by the blocks from now on.
- */
-static void hand_over(struct model *model, uint64_t id, uint64_t bytenr, uint8_t level)
-{
-    struct extents *extents = model->world.extents;
-    struct node *node;
-    uint64_t refs, flags;
-
-    ok(extent_block_refs(extents, bytenr, level, &refs, &flags));
-    read_block(model, bytenr, level, &node);
-    if (node_owner(node) == id && !(flags & BLOCK_FLAG_FULL_BACKREF)) {
-        ok(extent_ref_children(extents, id, node, true, true));
-        ok(extent_ref_children(extents, id, node, false, false));
-        ok(extent_set_full_backref(extents, bytenr, level));
-        for (uint32_t slot = 0; level > 0 && slot < node_items(node); slot++)
-            hand_over(model, id, node_child(node, slot), level - 1);
-    }
-    node_put(node);
-}
-
-/* Drops one reference of a block and, when it was the last, what the block refers to. */
-static void drop_below(struct model *model, uint64_t id, uint64_t bytenr, uint8_t level,
-                       uint64_t parent)
-{
-    struct extents *extents = model->world.extents;
-    struct node *node;
-    uint64_t refs, flags, generation;
-
-    ok(extent_block_refs(extents, bytenr, level, &refs, &flags));
-    read_block(model, bytenr, level, &node);
-    generation = node_generation(node);
-    if (refs > 1) {
-        hand_over(model, id, bytenr, level);
-    } else {
-        bool full = flags & BLOCK_FLAG_FULL_BACKREF;
-
-        for (uint32_t slot = 0; level > 0 && slot < node_items(node); slot++)
-            drop_below(model, id, node_child(node, slot), level - 1, full ? bytenr : 0);
-        if (level == 0)
-            ok(extent_ref_children(extents, id, node, full, false));
-    }
-    node_put(node);
-    ok(extent_drop_tree_ref(extents, bytenr, level, generation, id, parent));
-}
-
 static void delete_tree(struct model *model, uint64_t tree)
 {
     struct root *root = tree_of(model, tree);
 
-    drop_below(model, root->id, root->bytenr, root->level, 0);
-    *root = (struct root){0};
+    world_drop_tree(&model->world, root);
     memset(model->data[tree], 0, sizeof(model->data[tree]));
 }
 

@@ -126,6 +126,7 @@ static inline void world_commit(struct world *world)
     ok(forest_write_dirty(engine->forest));
     engine->durable_gen = engine->txn.transid++;
     forest_set_generation(engine->forest, engine->txn.transid);
+    space_forget_pinned(world->space);
     ok(space_unpin(world->space));
 }
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the files of sharing share. */
+#ifndef COPSE_ENGINE_EXTENT_SHARING_INTERNAL_H
+#define COPSE_ENGINE_EXTENT_SHARING_INTERNAL_H
+
+#include "engine/extent/internal.h"
+
+/* ---- what is known (sharing_record.c) ------------------------------------------------------- */
+
+/* Who maps an extent: every byte of it has one place in a file for this key. */
+struct mapper {
+    uint64_t bytenr;
+    uint64_t root, objectid;
+    uint64_t offset; /* file position of the extent's first byte; may wrap below zero */
+};
+
+/* Which bytes of an extent are reachable by others than one mapper. */
+struct others {
+    struct rangeset ranges; /* relative to the extent */
+    bool settled;           /* only this mapper has references, and had them in the last commit */
+};
+
+/* Counters; atomic. */
+void sharing_count(struct extents *extents, uint64_t asked, uint64_t item_lookups, uint64_t walks);
+
+/* Trees of the last commit are read. */
+void sharing_note_durable(struct extents *extents);
+
+/* What of the last commit may be missing in the running trees. */
+bool sharing_was_dropped(struct extents *extents, uint64_t bytenr);
+bool sharing_trees_dropped(struct extents *extents);
+
+/* Part of the answer of `others` from `start` on; false: not known. */
+bool sharing_recall(struct extents *extents, const struct mapper *mapper, uint64_t start,
+                    uint64_t len, bool *shared, uint64_t *same, bool *settled);
+/* Takes over *others. */
+void sharing_remember(struct extents *extents, const struct mapper *mapper, struct others *others);
+/* The answer that a set of ranges gives from `start` on. */
+void sharing_read(const struct rangeset *ranges, uint64_t start, uint64_t len, bool *shared,
+                  uint64_t *same);
+
+/* ---- finding out (sharing_walk.c) ----------------------------------------------------------- */
+
+/* Fills in *others (empty before) by walking back references. */
+int sharing_find_others(struct extents *extents, const struct mapper *mapper, uint64_t num_bytes,
+                        struct others *others) MUST_USE;
+/*
+ * Whether a tree block above the mapper's own file extent item for byte `start` of the extent
+ * belongs to another tree as well. *same is lowered to where that answer ends.
+ */
+int sharing_of_path(struct extents *extents, const struct mapper *mapper, uint64_t start,
+                    bool durable, bool *shared, uint64_t *same) MUST_USE;
+
+#endif

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What is remembered about sharing: answers, until a reference of their extent changes, and what
+ * was dropped in the running transaction, which the last durable commit still reaches.
+ *
+ * An answer that rests on items of others is good for one transaction, as those items may have been
+ * larger in the last commit; an answer "nobody else" stays until some other reference comes.
+ */
+#include <uthash.h>
+
+#include "engine/extent/sharing_internal.h"
+
+/* Extents with answers. The oldest go first. */
+#define KNOWN_MAX 16384
+/* Askers of one extent. */
+#define ANSWERS_MAX 8
+/* Extents noted as dropped; beyond that every one counts as such. */
+#define DROPPED_MAX (1U << 16)
+
+struct answer {
+    struct mapper mapper;
+    struct others others;
+    uint64_t transid;
+    struct answer *next;
+};
+
+/* All answers of one extent. */
+struct known {
+    uint64_t bytenr;
+    struct answer *answers;
+    unsigned count;
+    UT_hash_handle hh;
+};
+
+struct dropped {
+    uint64_t transid; /* when */
+    uint64_t *slots;  /* addresses, 0: empty; twice DROPPED_MAX of them once there is one */
+    uint32_t count;
+    bool all;
+    bool trees;
+};
+
+struct sharing {
+    pthread_mutex_t lock; /* known */
+    struct known *known;
+    struct dropped dropped; /* under the metadata lock */
+    struct extent_sharing_counters counters;
+    bool read_durable; /* atomic */
+};
+
+int sharing_new(struct sharing **out)
+{
+    struct sharing *sharing = calloc(1, sizeof(*sharing));
+
+    if (!sharing)
+        return fail(-ENOMEM, "extents: out of memory");
+    pthread_mutex_init(&sharing->lock, NULL);
+    *out = sharing;
+    return 0;
+}
+
+static void known_free(struct sharing *sharing, struct known *known)
+{
+    struct answer *next;
+
+    for (struct answer *answer = known->answers; answer; answer = next) {
+        next = answer->next;
+        rangeset_clear(&answer->others.ranges);
+        free(answer);
+    }
+    HASH_DEL(sharing->known, known);
+    free(known);
+}
+
+void sharing_free(struct sharing *sharing)
+{
+    struct known *known, *next;
+
+    if (!sharing)
+        return;
+    HASH_ITER (hh, sharing->known, known, next)
+        known_free(sharing, known);
+    pthread_mutex_destroy(&sharing->lock);
+    free(sharing->dropped.slots);
+    free(sharing);
+}
+
+/* ---- counters ------------------------------------------------------------------------------- */
+
+static void add(uint64_t *counter, uint64_t by)
+{
+    __atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+}
+
+void sharing_count(struct extents *extents, uint64_t asked, uint64_t item_lookups, uint64_t walks)
+{
+    struct extent_sharing_counters *counters = &extents->sharing->counters;
+
+    add(&counters->asked, asked);
+    add(&counters->item_lookups, item_lookups);
+    add(&counters->walks, walks);
+}
+
+void extent_sharing_counters(const struct extents *extents, struct extent_sharing_counters *out)
+{
+    const struct extent_sharing_counters *counters = &extents->sharing->counters;
+
+    out->asked = __atomic_load_n(&counters->asked, __ATOMIC_RELAXED);
+    out->item_lookups = __atomic_load_n(&counters->item_lookups, __ATOMIC_RELAXED);
+    out->walks = __atomic_load_n(&counters->walks, __ATOMIC_RELAXED);
+}
+
+void sharing_note_durable(struct extents *extents)
+{
+    __atomic_store_n(&extents->sharing->read_durable, true, __ATOMIC_RELAXED);
+}
+
+bool extent_sharing_read_durable(struct extents *extents)
+{
+    return __atomic_exchange_n(&extents->sharing->read_durable, false, __ATOMIC_RELAXED);
+}
+
+/* ---- what was dropped ----------------------------------------------------------------------- */
+
+/* What was noted in a transaction before this one is durable by now. */
+static struct dropped *dropped_now(struct extents *extents)
+{
+    struct dropped *dropped = &extents->sharing->dropped;
+    uint64_t transid = extents->engine->txn.transid;
+
+    if (dropped->transid != transid) {
+        if (dropped->count > 0)
+            memset(dropped->slots, 0, 2 * DROPPED_MAX * sizeof(*dropped->slots));
+        dropped->count = 0;
+        dropped->all = dropped->trees = false;
+        dropped->transid = transid;
+    }
+    return dropped;
+}
+
+/* The slot of an address, or the empty one where it belongs. */
+static uint64_t *dropped_slot(const struct dropped *dropped, uint64_t bytenr)
+{
+    uint32_t i = (uint32_t)((bytenr >> 12) * 0x9E3779B97F4A7C15ULL >> 40) % (2 * DROPPED_MAX);
+
+    while (dropped->slots[i] != 0 && dropped->slots[i] != bytenr)
+        i = (i + 1) % (2 * DROPPED_MAX);
+    return &dropped->slots[i];
+}
+
+void sharing_note_dropped(struct extents *extents, uint64_t bytenr)
+{
+    struct dropped *dropped = dropped_now(extents);
+    const struct head *head = delayed_find(extents, bytenr);
+    uint64_t *slot;
+
+    if (dropped->all || (head && head->fresh))
+        return;
+    if (!dropped->slots)
+        dropped->slots = calloc(2 * DROPPED_MAX, sizeof(*dropped->slots));
+    if (!dropped->slots || dropped->count == DROPPED_MAX) {
+        dropped->all = true;
+        return;
+    }
+    slot = dropped_slot(dropped, bytenr);
+    dropped->count += *slot == 0;
+    *slot = bytenr;
+}
+
+void sharing_note_tree_dropped(struct extents *extents)
+{
+    dropped_now(extents)->trees = true;
+}
+
+/* Asked by readers at the same time: looks only. */
+bool sharing_was_dropped(struct extents *extents, uint64_t bytenr)
+{
+    const struct dropped *dropped = &extents->sharing->dropped;
+
+    if (dropped->transid != extents->engine->txn.transid)
+        return false;
+    return dropped->all || dropped->trees ||
+           (dropped->count > 0 && *dropped_slot(dropped, bytenr) != 0);
+}
+
+bool sharing_trees_dropped(struct extents *extents)
+{
+    const struct dropped *dropped = &extents->sharing->dropped;
+
+    return dropped->transid == extents->engine->txn.transid && dropped->trees;
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static bool same_mapper(const struct mapper *a, const struct mapper *b)
+{
+    return a->root == b->root && a->objectid == b->objectid && a->offset == b->offset;
+}
+
+static struct known *known_of(struct sharing *sharing, uint64_t bytenr)
+{
+    struct known *known;
+
+    HASH_FIND(hh, sharing->known, &bytenr, sizeof(bytenr), known);
+    return known;
+}
+
+static bool is_own(const struct mapper *mapper, const struct extent_ref *ref)
+{
+    return ref->type == KEY_EXTENT_DATA_REF && ref->root == mapper->root &&
+           ref->objectid == mapper->objectid && ref->offset == mapper->offset;
+}
+
+void sharing_ref_changed(struct extents *extents, uint64_t bytenr, const struct extent_ref *ref)
+{
+    struct sharing *sharing = extents->sharing;
+
+    SCOPED_LOCK(&sharing->lock);
+    struct known *known = sharing->known ? known_of(sharing, bytenr) : NULL;
+
+    for (struct answer *answer = known ? known->answers : NULL; answer; answer = answer->next) {
+        if (!is_own(&answer->mapper, ref)) {
+            known_free(sharing, known);
+            return;
+        }
+    }
+}
+
+void extent_sharing_trimmed(struct extents *extents, uint64_t bytenr, const struct data_ref *ref)
+{
+    struct extent_ref changed = ref_of_data(ref);
+
+    sharing_ref_changed(extents, bytenr, &changed);
+}
+
+void sharing_read(const struct rangeset *ranges, uint64_t start, uint64_t len, bool *shared,
+                  uint64_t *same)
+{
+    struct range next;
+
+    *shared = false;
+    *same = len;
+    if (!rangeset_next(ranges, start, &next))
+        return;
+    if (next.start > start) {
+        *same = MIN(len, next.start - start);
+    } else {
+        *shared = true;
+        *same = MIN(len, next.start + next.len - start);
+    }
+}
+
+bool sharing_recall(struct extents *extents, const struct mapper *mapper, uint64_t start,
+                    uint64_t len, bool *shared, uint64_t *same, bool *settled)
+{
+    struct sharing *sharing = extents->sharing;
+
+    SCOPED_LOCK(&sharing->lock);
+    struct known *known = known_of(sharing, mapper->bytenr);
+
+    for (struct answer *answer = known ? known->answers : NULL; answer; answer = answer->next) {
+        if (!same_mapper(&answer->mapper, mapper))
+            continue;
+        if (!answer->others.settled && answer->transid != extents->engine->txn.transid)
+            return false;
+        sharing_read(&answer->others.ranges, start, len, shared, same);
+        *settled = answer->others.settled;
+        return true;
+    }
+    return false;
+}
+
+/* The list of answers of an extent, with room for one more; NULL: no memory. */
+static struct known *known_for(struct sharing *sharing, uint64_t bytenr)
+{
+    struct known *known = known_of(sharing, bytenr);
+
+    if (known && known->count == ANSWERS_MAX) {
+        known_free(sharing, known);
+        known = NULL;
+    }
+    if (known)
+        return known;
+    if (HASH_COUNT(sharing->known) >= KNOWN_MAX)
+        known_free(sharing, sharing->known);
+    known = calloc(1, sizeof(*known));
+    if (!known)
+        return NULL;
+    known->bytenr = bytenr;
+    HASH_ADD(hh, sharing->known, bytenr, sizeof(known->bytenr), known);
+    return known;
+}
+
+/* Takes the answer for this mapper out, as there is a new one. */
+static void forget_answer(struct known *known, const struct mapper *mapper)
+{
+    for (struct answer **link = &known->answers; *link; link = &(*link)->next) {
+        struct answer *answer = *link;
+
+        if (!same_mapper(&answer->mapper, mapper))
+            continue;
+        *link = answer->next;
+        rangeset_clear(&answer->others.ranges);
+        free(answer);
+        known->count--;
+        return;
+    }
+}
+
+void sharing_remember(struct extents *extents, const struct mapper *mapper, struct others *others)
+{
+    struct sharing *sharing = extents->sharing;
+    struct answer *answer = calloc(1, sizeof(*answer));
+
+    SCOPED_LOCK(&sharing->lock);
+    struct known *known = answer ? known_for(sharing, mapper->bytenr) : NULL;
+
+    if (!known) {
+        free(answer);
+        rangeset_clear(&others->ranges);
+        return;
+    }
+    forget_answer(known, mapper);
+    answer->mapper = *mapper;
+    answer->others = *others;
+    answer->transid = extents->engine->txn.transid;
+    answer->next = known->answers;
+    known->answers = answer;
+    known->count++;
+    rangeset_init(&others->ranges);
+}
