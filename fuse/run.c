@@ -76,6 +76,7 @@ static int open_fs(struct mounted *m, struct copse_fuse_options *options)
     open_options.discard = options->discard;
     open_options.commit_seconds = options->commit_seconds;
     open_options.background = true;
+    open_options.no_data_cache = true; /* the kernel has one */
     int ret = copse_open(options->devices, options->device_count, &open_options, &m->fs);
     if (ret < 0)
         return say(options, ret, "%s", copse_error());

@@ -54,7 +54,7 @@ void copse_set_note_handler(void (*handler)(void *arg, enum copse_note_level lev
 struct copse_open_options {
     size_t size;             /* of this struct */
     bool readonly;           /* changes no byte; a pending log tree is not applied */
-    uint64_t cache_bytes;    /* for tree blocks and dirty data together; 0: 256 MiB */
+    uint64_t cache_bytes;    /* for tree blocks, dirty data and data that was read; 0: 256 MiB */
     const char *subvol;      /* path of the subvolume to be the root; NULL: the default subvolume */
     uint64_t subvolid;       /* its id; 0: not given. Not together with subvol. */
     bool noatime;            /* never update access times */
@@ -63,9 +63,10 @@ struct copse_open_options {
     bool discard;            /* give freed space back to the device */
     unsigned commit_seconds; /* background commit; 0: none (only when asked or needed) */
     bool background;         /* write back and commit in a thread of its own */
+    bool no_data_cache;      /* keep no data that was read: the caller does, as a mount's kernel */
 };
 /* clang-format off */
-#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false }
+#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false, false }
 /* clang-format on */
 
 /**

@@ -68,13 +68,33 @@ static _Atomic(struct node *) *bucket_of(struct cache *cache, uint64_t bytenr)
 
 /* ---- the pool of unused nodes; with the lock held -------------------------------------------- */
 
+/* Tells the watcher what nodes take, in steps of a slab: never less than it is. */
+static void buffers_changed(struct cache *cache, int64_t by)
+{
+    cache->buffers += (uint64_t)by;
+    if (!cache->watch || (cache->buffers <= cache->watched_buffers &&
+                          cache->buffers + 2 * SLAB_NODES > cache->watched_buffers))
+        return;
+    cache->watched_buffers = round_up_to(cache->buffers, SLAB_NODES);
+    cache->watch(cache->watch_ctx, cache->watched_buffers * cache->nodesize);
+}
+
+void cache_watch_memory(struct cache *cache, void (*fn)(void *ctx, uint64_t bytes), void *ctx)
+{
+    SCOPED_LOCK(&cache->lock);
+    cache->watch = fn;
+    cache->watch_ctx = ctx;
+    cache->watched_buffers = 0;
+    buffers_changed(cache, 0);
+}
+
 static void pool_put(struct cache *cache, struct node *node)
 {
     cache->nodes--;
     if (cache->buffers > cache->max_nodes && !node->in_slab) {
         free(node->data);
         node->data = NULL;
-        cache->buffers--;
+        buffers_changed(cache, -1);
     }
     TAILQ_INSERT_HEAD(&cache->pool, node, link);
 }
@@ -94,7 +114,7 @@ static void slab_data(struct cache *cache, struct slab *slab)
     if (!slab->data)
         return;
     madvise(slab->data, bytes, MADV_HUGEPAGE);
-    cache->buffers += SLAB_NODES;
+    buffers_changed(cache, SLAB_NODES);
     for (unsigned i = 0; i < SLAB_NODES; i++) {
         slab->nodes[i].data = slab->data + (size_t)i * cache->nodesize;
         slab->nodes[i].in_slab = true;
@@ -130,7 +150,7 @@ static struct node *pool_get(struct forest *forest)
         node->data = malloc(cache->nodesize);
         if (!node->data)
             return NULL;
-        cache->buffers++;
+        buffers_changed(cache, 1);
     }
     TAILQ_REMOVE(&cache->pool, node, link);
     cache->nodes++;

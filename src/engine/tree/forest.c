@@ -25,6 +25,11 @@ void forest_free(struct forest *forest)
     free(forest);
 }
 
+void forest_watch_memory(struct forest *forest, void (*fn)(void *ctx, uint64_t bytes), void *ctx)
+{
+    cache_watch_memory(&forest->cache, fn, ctx);
+}
+
 void forest_set_backing(struct forest *forest, const struct forest_backing *backing, void *ctx)
 {
     forest->backing = backing;

@@ -61,6 +61,9 @@ struct cache {
     uint64_t max_nodes;     /* soft limit */
     uint64_t nodes;         /* in use: hashed, or loose in somebody's hands */
     uint64_t buffers;       /* data buffers, those of the pool too */
+    void (*watch)(void *ctx, uint64_t bytes);
+    void *watch_ctx;
+    uint64_t watched_buffers; /* as the watcher knows */
     struct node_list clock; /* clean nodes; the hand is at the head */
     struct node_list dirty[2];
     _Atomic uint64_t dirty_nodes;
@@ -92,6 +95,7 @@ struct forest {
 
 int cache_init(struct cache *cache, uint32_t nodesize, uint64_t bytes) MUST_USE;
 void cache_destroy(struct cache *cache);
+void cache_watch_memory(struct cache *cache, void (*fn)(void *ctx, uint64_t bytes), void *ctx);
 
 /* A hashed node, held for the caller; NULL: not there. No lock is taken when it is found. */
 struct node *cache_find(struct cache *cache, uint64_t bytenr);

@@ -128,6 +128,11 @@ struct forest_options {
 
 int forest_new(struct vol *vol, const struct forest_options *options, struct forest **out) MUST_USE;
 void forest_free(struct forest *forest);
+/*
+ * Tells fn, now and whenever it changes much, how many bytes of memory the nodes take. A lock of
+ * the cache is held then: fn must not use the forest. NULL: nobody is told any more.
+ */
+void forest_watch_memory(struct forest *forest, void (*fn)(void *ctx, uint64_t bytes), void *ctx);
 void forest_set_backing(struct forest *forest, const struct forest_backing *backing, void *ctx);
 struct vol *forest_vol(const struct forest *forest);
 uint32_t forest_nodesize(const struct forest *forest);

@@ -67,7 +67,9 @@ static int output_bytes(const struct job *job, const uint8_t *bytes)
     if (batch->sums)
         csum_blocks(engine->csum_type, bytes, engine->sectorsize, job->len / engine->sectorsize,
                     batch->sums + job->first_sector * engine->csum_size);
-    return vol_write(engine->vol, laddr_of(job->addr), bytes, job->len);
+    TRY(vol_write(engine->vol, laddr_of(job->addr), bytes, job->len));
+    data_cache_forget(batch->inode->fs->files->data_cache, job->addr, job->len);
+    return 0;
 }
 
 static int run_job(const struct job *job)

@@ -6,23 +6,23 @@
 
 /* Disk sectors read and verified at once, at most; their checksums live on the stack. */
 #define PIECE_SECTORS 256
+/* What is read for the cache is copied from a buffer, which should fit into the processor's. */
+#define CACHED_PIECE_BYTES (256 * KIB)
 
 /* What has been found out about one piece under the metadata lock. */
 struct piece {
     struct mapping map;
-    uint64_t len;  /* file bytes from the position on */
-    uint64_t addr; /* first disk sector to read, and how many bytes; 0: none */
-    uint64_t bytes;
+    uint64_t len;    /* file bytes from the position on */
     uint8_t *stored; /* of an inline extent */
+};
+
+/* Sectors of the disk, with their checksums. */
+struct sectors {
+    uint64_t addr, bytes;
     bool some_sums;
     uint8_t sums[PIECE_SECTORS * CSUM_MAX];
     bool have[PIECE_SECTORS];
 };
-
-static bool wants_sums(const struct inode *inode)
-{
-    return !(inode->item.flags & INODE_NODATASUM);
-}
 
 /* ---- looking up, under the metadata lock ----------------------------------------------------- */
 
@@ -34,39 +34,11 @@ static int look_up_inline(struct inode *inode, struct piece *piece)
     return map_inline_data(inode, &piece->map, piece->stored);
 }
 
-/* Which disk sectors hold [pos, pos + piece->len), and their checksums. */
-static int look_up_sectors(struct inode *inode, uint64_t pos, struct piece *piece)
-{
-    struct engine *engine = file_engine(inode);
-    const struct mapping *map = &piece->map;
-    uint32_t sector = engine->sectorsize;
-
-    if (map->compression) {
-        piece->addr = map->disk_bytenr;
-        piece->bytes = map->disk_num_bytes;
-    } else {
-        uint64_t from = map->disk_bytenr + map->offset + (pos - map->start);
-
-        piece->addr = round_down_to(from, sector);
-        piece->len = MIN(piece->len, (uint64_t)PIECE_SECTORS * sector - (from - piece->addr));
-        piece->bytes = round_up_to(from + piece->len, sector) - piece->addr;
-    }
-    piece->some_sums = wants_sums(inode);
-    if (!piece->some_sums)
-        return 0;
-    return csums_lookup(engine, &engine->csum_tree, piece->addr, piece->bytes, piece->sums,
-                        piece->have);
-}
-
 static int look_up_locked(struct inode *inode, uint64_t pos, struct piece *piece)
 {
     TRY(map_find(inode, pos, &piece->map));
     piece->len = MIN(piece->len, mapping_end(&piece->map) - pos);
-    if (piece->map.kind == MAP_INLINE)
-        return look_up_inline(inode, piece);
-    if (piece->map.kind == MAP_REGULAR)
-        return look_up_sectors(inode, pos, piece);
-    return 0;
+    return piece->map.kind == MAP_INLINE ? look_up_inline(inode, piece) : 0;
 }
 
 static int look_up(struct inode *inode, uint64_t pos, struct piece *piece)
@@ -74,6 +46,21 @@ static int look_up(struct inode *inode, uint64_t pos, struct piece *piece)
     piece->stored = NULL;
     store_read_lock(inode->fs->store);
     int ret = look_up_locked(inode, pos, piece);
+    store_read_unlock(inode->fs->store);
+    return ret;
+}
+
+/* The extent stays mapped without the lock, so its checksums can be asked for later. */
+static int look_up_sums(struct inode *inode, struct sectors *sectors)
+{
+    struct engine *engine = file_engine(inode);
+
+    sectors->some_sums = !(inode->item.flags & INODE_NODATASUM);
+    if (!sectors->some_sums)
+        return 0;
+    store_read_lock(inode->fs->store);
+    int ret = csums_lookup(engine, &engine->csum_tree, sectors->addr, sectors->bytes, sectors->sums,
+                           sectors->have);
     store_read_unlock(inode->fs->store);
     return ret;
 }
@@ -115,43 +102,82 @@ static int read_inline_piece(struct inode *inode, uint64_t pos, struct piece *pi
     return 0;
 }
 
+/* Reads the sectors, verified. pos: the file offset, for messages. */
+static int read_sectors(struct inode *inode, uint64_t pos, struct sectors *sectors, void *buf)
+{
+    TRY(look_up_sums(inode, sectors));
+    const struct sums sums = {sectors->some_sums ? sectors->sums : NULL, sectors->have};
+
+    return verified_read(inode, pos, sectors->addr, buf, sectors->bytes, &sums);
+}
+
 static int read_packed_piece(struct inode *inode, uint64_t pos, const struct piece *piece,
                              uint8_t *buf)
 {
-    const struct sums sums = {piece->some_sums ? (uint8_t *)piece->sums : NULL,
-                              (bool *)piece->have};
     struct unpack_cache *cache = inode->fs->files->unpacked;
     const struct mapping *map = &piece->map;
+    struct sectors sectors = {.addr = map->disk_bytenr, .bytes = map->disk_num_bytes};
     uint64_t from = map->offset + (pos - map->start);
     AUTO_FREE uint8_t *unpacked = NULL;
 
     if (unpack_cache_get(cache, map, from, buf, piece->len))
         return 0;
-    AUTO_FREE uint8_t *stored = malloc(piece->bytes);
+    AUTO_FREE uint8_t *stored = malloc(sectors.bytes);
     if (!stored)
         return fail(-ENOMEM, "no memory to read an extent");
-    TRY(verified_read(inode, pos, piece->addr, stored, piece->bytes, &sums));
-    TRY(unpack(inode, map, stored, piece->bytes, &unpacked));
+    TRY(read_sectors(inode, pos, &sectors, stored));
+    TRY(unpack(inode, map, stored, sectors.bytes, &unpacked));
     memcpy(buf, unpacked + from, piece->len);
     unpack_cache_put(cache, map, STEAL(unpacked));
     return 0;
 }
 
-static int read_plain_piece(struct inode *inode, uint64_t pos, const struct piece *piece,
-                            uint8_t *buf)
+/*
+ * Sectors that do not go straight to the caller: he wants a part of them, or the cache wants them,
+ * and then from memory that nobody else can write to.
+ */
+static int read_aside(struct inode *inode, uint64_t pos, struct sectors *sectors, bool cached,
+                      uint64_t skip, void *buf, uint64_t len)
 {
-    const struct sums sums = {piece->some_sums ? (uint8_t *)piece->sums : NULL,
-                              (bool *)piece->have};
-    uint64_t skip =
-        piece->map.disk_bytenr + piece->map.offset + (pos - piece->map.start) - piece->addr;
+    struct data_cache *cache = inode->fs->files->data_cache;
+    uint64_t ticket = data_cache_ticket(cache);
+    AUTO_FREE uint8_t *bytes = malloc(sectors->bytes);
 
-    if (piece->bytes == piece->len)
-        return verified_read(inode, pos, piece->addr, buf, piece->len, &sums);
-    AUTO_FREE uint8_t *sectors = malloc(piece->bytes);
-    if (!sectors)
+    if (!bytes)
         return fail(-ENOMEM, "no memory to read a block");
-    TRY(verified_read(inode, pos - skip, piece->addr, sectors, piece->bytes, &sums));
-    memcpy(buf, sectors + skip, piece->len);
+    TRY(read_sectors(inode, pos - skip, sectors, bytes));
+    if (cached)
+        data_cache_put(cache, ticket, sectors->addr, bytes, sectors->bytes);
+    memcpy(buf, bytes + skip, len);
+    return 0;
+}
+
+/* The first sectors from `from` on, as many as are read at once; shortens the piece to them. */
+static int read_uncached(struct inode *inode, uint64_t pos, uint64_t from, struct piece *piece,
+                         uint8_t *buf)
+{
+    uint32_t sector = file_sectorsize(inode);
+    uint64_t addr = round_down_to(from, sector), skip = from - addr;
+    bool cached = data_cache_admits(inode->fs->files->data_cache, addr);
+    uint64_t most = cached ? CACHED_PIECE_BYTES : (uint64_t)PIECE_SECTORS * sector;
+    struct sectors sectors;
+
+    piece->len = MIN(piece->len, most - skip);
+    sectors.addr = addr;
+    sectors.bytes = round_up_to(skip + piece->len, sector);
+    if (!cached && sectors.bytes == piece->len)
+        return read_sectors(inode, pos, &sectors, buf);
+    return read_aside(inode, pos, &sectors, cached, skip, buf, piece->len);
+}
+
+static int read_plain_piece(struct inode *inode, uint64_t pos, struct piece *piece, uint8_t *buf)
+{
+    uint64_t from = piece->map.disk_bytenr + piece->map.offset + (pos - piece->map.start);
+    size_t found = data_cache_read(inode->fs->files->data_cache, from, buf, piece->len);
+
+    if (found == 0)
+        return read_uncached(inode, pos, from, piece, buf);
+    piece->len = found;
     return 0;
 }
 

@@ -23,13 +23,33 @@ void files_leave(struct fs *fs)
     pthread_rwlock_unlock(&fs->files->gate);
 }
 
+/* Tree blocks and file data share one budget, and tree blocks come first. */
+static void share_memory(void *ctx, uint64_t node_bytes)
+{
+    struct fs *fs = ctx;
+    uint64_t all = fs->options.data_cache_bytes;
+    uint64_t left = all - MIN(all, node_bytes);
+
+    data_cache_limit(fs->files->data_cache, MAX(left, fs->options.data_cache_least));
+}
+
+static int make_caches(struct fs *fs, struct file_shared *shared)
+{
+    TRY(data_cache_new(fs->options.data_cache_bytes, fs->store->engine.sectorsize,
+                       &shared->data_cache));
+    int ret = unpack_cache_new(&shared->unpacked);
+    if (ret < 0)
+        data_cache_free(shared->data_cache);
+    return ret;
+}
+
 int files_init(struct fs *fs)
 {
     struct file_shared *shared = calloc(1, sizeof(*shared));
 
     if (!shared)
         return fail(-ENOMEM, "no memory for files");
-    int ret = unpack_cache_new(&shared->unpacked);
+    int ret = make_caches(fs, shared);
     if (ret < 0) {
         free(shared);
         return ret;
@@ -40,6 +60,7 @@ int files_init(struct fs *fs)
     TAILQ_INIT(&shared->dirty_files);
     fs->files = shared;
     fs->free_content = file_state_free;
+    forest_watch_memory(fs->store->engine.forest, share_memory, fs);
     return 0;
 }
 
@@ -62,6 +83,8 @@ void files_release(struct fs *fs)
 
     forget_all(fs);
     INVARIANT(shared->pending_bytes == 0, "I2: nothing dirty, nothing pending");
+    forest_watch_memory(fs->store->engine.forest, NULL, NULL);
+    data_cache_free(shared->data_cache);
     unpack_cache_free(shared->unpacked);
     runs_free_spares(shared);
     pthread_cond_destroy(&shared->progress);

@@ -31,6 +31,10 @@ struct fs_options {
     bool strictatime;
     bool nodatacow;
     uint64_t dirty_limit_bytes; /* of file data in memory; 0: 64 MiB */
+    /* What tree blocks leave of so many bytes, but some even then, may hold file data that was
+     * read. 0: none. */
+    uint64_t data_cache_bytes;
+    uint64_t data_cache_least;
 };
 
 struct inode;

@@ -7,9 +7,30 @@
 #include "base/cleanup.h"
 #include "fs/fsync/fsync.h"
 
-/* A quarter of the cache may be dirty file data, the rest holds tree blocks. */
+/* A quarter of the cache may be dirty file data. The rest holds tree blocks, and file data that was
+ * read in what they leave, but for an eighth that they leave always. */
 #define DIRTY_SHARE 4
+#define DATA_SHARE 8
 #define DEFAULT_CACHE_BYTES (256 * MIB)
+
+/* How the memory that a user grants is divided. */
+struct memory {
+    uint64_t dirty, nodes, data, data_least;
+};
+
+static struct memory divide_memory(const struct copse_open_options *options)
+{
+    uint64_t all = options->cache_bytes ? options->cache_bytes : DEFAULT_CACHE_BYTES;
+    struct memory memory = {.dirty = all / DIRTY_SHARE};
+
+    memory.nodes = all - memory.dirty;
+    if (!options->no_data_cache) {
+        memory.data = memory.nodes;
+        memory.data_least = memory.data / DATA_SHARE;
+        memory.nodes -= memory.data_least;
+    }
+    return memory;
+}
 
 /* ---- commit hooks -----------------------------------------------------------------------------
  */
@@ -185,12 +206,13 @@ static int open_root(struct mount *m, const struct copse_open_options *options)
  * ---------------------------------------------------------------------------------------- */
 
 static int open_store(struct env *env, struct dev **devs, unsigned count,
-                      const struct copse_open_options *options, uint64_t cache, struct store **out)
+                      const struct copse_open_options *options, const struct memory *memory,
+                      struct store **out)
 {
     struct vol_open_options vol_options = {.readonly = options->readonly};
     struct store_options store_options = {
         .readonly = options->readonly,
-        .cache_bytes = cache - cache / DIRTY_SHARE,
+        .cache_bytes = memory->nodes,
         .discard = options->discard,
     };
     struct vol *vol;
@@ -236,14 +258,16 @@ static void tear_down(struct mount *m)
 }
 
 /* A mount with an open store, nothing read yet. On failure the store is closed. */
-static int mount_new(struct store *store, const struct copse_open_options *options, uint64_t dirty,
-                     struct mount **out)
+static int mount_new(struct store *store, const struct copse_open_options *options,
+                     const struct memory *memory, struct mount **out)
 {
     struct fs_options fs_options = {
         .noatime = options->noatime,
         .strictatime = options->strictatime,
         .nodatacow = options->nodatacow,
-        .dirty_limit_bytes = dirty,
+        .dirty_limit_bytes = memory->dirty,
+        .data_cache_bytes = memory->data,
+        .data_cache_least = memory->data_least,
     };
     AUTO_FREE struct mount *m = calloc(1, sizeof(*m));
     AUTO_FREE struct mount_private *priv = calloc(1, sizeof(*priv));
@@ -278,12 +302,12 @@ int mount_open(struct env *env, struct dev **devs, unsigned count,
         .before_commit = before_commit,
         .after_commit = after_commit,
     };
-    uint64_t cache = options->cache_bytes ? options->cache_bytes : DEFAULT_CACHE_BYTES;
+    const struct memory memory = divide_memory(options);
     struct store *store;
     struct mount *m;
 
-    TRY(open_store(env, devs, count, options, cache, &store));
-    TRY(mount_new(store, options, cache / DIRTY_SHARE, &m));
+    TRY(open_store(env, devs, count, options, &memory, &store));
+    TRY(mount_new(store, options, &memory, &m));
     store_set_hooks(store, &hooks, m);
     int ret = bring_up(m, options);
     if (ret < 0) {

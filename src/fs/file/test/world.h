@@ -49,6 +49,7 @@ static inline void world_open(struct world *world)
     ok(vol_open(world->env, &dev, 1, &vol_options, &vol));
     ok(store_open(vol, &options, &world->store));
     store_set_hooks(world->store, &hooks, world);
+    world->options.data_cache_bytes = 2 * MIB; /* too little for all files of a test */
     ok(fs_init(&world->fs, world->store, &world->options));
     ok(files_init(&world->fs));
     store_read_lock(world->store);
