@@ -33,6 +33,7 @@ int history_make(struct history *history, uint64_t seed, unsigned ops, FILE *tra
 
     *history = (struct history){.seed = seed};
     world.trace = trace;
+    config_choose(&world.config, seed);
     int ret = world_start(&world, seed, true);
     for (unsigned i = 0; ret == 0 && i < ops; i++)
         ret = op_run(&world, op_seed(seed, i));

@@ -52,6 +52,21 @@ static void choose_device(struct config *config, struct rng *rng)
     config->device_bytes = config->tight ? (least + rng_below(rng, 32)) * MIB : 2 * GIB;
 }
 
+static void describe(struct config *config)
+{
+    snprintf(config->text, sizeof(config->text),
+             "%llu MiB, node %u, sector %u, csum %d, data %d, meta %d, on %#x, off %#x, cache %llu "
+             "KiB%s%s%s",
+             (unsigned long long)(config->device_bytes / MIB), config->mkfs.nodesize,
+             config->mkfs.sectorsize, (int)config->mkfs.csum, (int)config->mkfs.data,
+             (int)config->mkfs.meta, config->mkfs.features_on, config->mkfs.features_off,
+             (unsigned long long)(config->cache_bytes / KIB),
+             config->full    ? ", kept full"
+             : config->tight ? ", tight"
+                             : "",
+             config->many_names ? ", many names" : "", config->nodatacow ? ", nodatacow" : "");
+}
+
 void config_choose(struct config *config, uint64_t seed)
 {
     struct rng rng;
@@ -68,12 +83,28 @@ void config_choose(struct config *config, uint64_t seed)
     choose_device(config, &rng);
     config->many_names = rng_below(&rng, 3) == 0;
     config->nodatacow = rng_below(&rng, 10) == 0;
-    snprintf(config->text, sizeof(config->text),
-             "%llu MiB, node %u, sector %u, csum %d, data %d, meta %d, on %#x, off %#x, cache %llu "
-             "KiB%s%s%s",
-             (unsigned long long)(config->device_bytes / MIB), config->mkfs.nodesize,
-             config->mkfs.sectorsize, (int)config->mkfs.csum, (int)config->mkfs.data,
-             (int)config->mkfs.meta, config->mkfs.features_on, config->mkfs.features_off,
-             (unsigned long long)(config->cache_bytes / KIB), config->tight ? ", tight" : "",
-             config->many_names ? ", many names" : "", config->nodatacow ? ", nodatacow" : "");
+    describe(config);
+}
+
+/*
+ * 16 to 512 MiB mixed, from 64 MiB with one copy of the metadata, from 110 MiB with two; mostly
+ * near the lower end, where there is least room to be wrong.
+ */
+void config_choose_full(struct config *config, uint64_t seed)
+{
+    struct rng rng;
+
+    config_choose(config, seed);
+    rng_seed(&rng, seed ^ 0x66756c6cULL);
+    bool mixed = config->mkfs.features_on & MKFS_MIXED_BG;
+    config->mkfs.data = MKFS_PROFILE_SINGLE;
+    if (mixed)
+        config->mkfs.meta = MKFS_PROFILE_SINGLE;
+    uint64_t least = mixed ? 16 : config->mkfs.meta == MKFS_PROFILE_DUP ? 110 : 64;
+    uint64_t span = rng_below(&rng, 4) == 0 ? 512 - least : 32;
+
+    config->device_bytes = (least + rng_below(&rng, span + 1)) * MIB;
+    config->tight = config->full = true;
+    config->far = 4 * MIB;
+    describe(config);
 }

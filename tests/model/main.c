@@ -4,7 +4,9 @@
  * is what was written, before and after closing and crashing, and the trees agree with each other.
  *
  *   model [SHARD OF]          MODEL_RUNS runs (all shards together) of MODEL_COUNT operations
- *   MODEL_SEED=S model        one run, told operation by operation
+ *   model SHARD OF full       MODEL_FULL_RUNS runs on file systems kept full: ENOSPC comes from
+ *                             who asks, never from fsync or a commit, and all can be removed
+ *   MODEL_SEED=S model        one run, told operation by operation; MODEL_FULL=1 on a full one
  *   MODEL_SEED=S MODEL_OPS=L  the same with some of its operations, "0-57,60"
  *   MODEL_JUDGE=1             and btrfs check judges that run
  *   MODEL_JUDGED_EACH=N       one run in N is judged; BTRFS names a newer btrfs
@@ -18,6 +20,7 @@
 #include "tests/model/run.h"
 
 #define RUNS 1000
+#define FULL_RUNS 100
 #define OPS 200
 #define JUDGED_EACH 25 /* one run in so many is judged by btrfs check */
 
@@ -28,9 +31,9 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
     return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
-static struct run run_of(uint64_t seed)
+static struct run run_of(uint64_t seed, bool full)
 {
-    struct run run = {.seed = seed, .count = number_from("MODEL_COUNT", OPS)};
+    struct run run = {.seed = seed, .count = number_from("MODEL_COUNT", OPS), .full = full};
 
     run.ops = must_alloc(run.count * sizeof(*run.ops));
     for (size_t i = 0; i < run.count; i++)
@@ -59,14 +62,15 @@ static void explain(struct run *run)
     run->trace = NULL;
     comment(error);
     char *text = run_ops_text(run);
-    printf("# replay: MODEL_SEED=%llu MODEL_OPS=%s\n", (unsigned long long)run->seed, text);
+    printf("# replay: %sMODEL_SEED=%llu MODEL_OPS=%s\n", run->full ? "MODEL_FULL=1 " : "",
+           (unsigned long long)run->seed, text);
     free(text);
 }
 
 static int replay(uint64_t seed)
 {
     const char *ops = getenv("MODEL_OPS");
-    struct run run = run_of(seed);
+    struct run run = run_of(seed, getenv("MODEL_FULL") != NULL);
     char error[RUN_ERROR_MAX];
 
     if (ops) {
@@ -85,6 +89,7 @@ static int replay(uint64_t seed)
 
 struct shard {
     uint64_t first, runs;
+    bool full;
     uint64_t failed, judged, failed_judged;
 };
 
@@ -95,11 +100,11 @@ static void run_shard(struct shard *shard)
     char error[RUN_ERROR_MAX];
 
     for (uint64_t i = 0; i < shard->runs; i++) {
-        struct run run = run_of(shard->first + i);
+        struct run run = run_of(shard->first + i, shard->full);
 
         struct config config;
 
-        config_choose(&config, run.seed);
+        (run.full ? config_choose_full : config_choose)(&config, run.seed);
         run.judge = judges && due >= each && judge_knows(&config);
         due = run.judge ? 1 : due + 1;
         shard->judged += run.judge;
@@ -121,8 +126,12 @@ int main(int argc, char **argv)
 {
     uint64_t number = argc > 2 ? strtoull(argv[1], NULL, 0) : 0;
     uint64_t shards = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-    uint64_t runs = number_from("MODEL_RUNS", RUNS) / shards;
-    struct shard shard = {.first = number_from("MODEL_FIRST", 1) + number * runs, .runs = runs};
+    bool full = argc > 3 && strcmp(argv[3], "full") == 0;
+    uint64_t all =
+        full ? number_from("MODEL_FULL_RUNS", FULL_RUNS) : number_from("MODEL_RUNS", RUNS);
+    uint64_t runs = all / shards;
+    struct shard shard = {
+        .first = number_from("MODEL_FIRST", 1) + number * runs, .runs = runs, .full = full};
 
     if (getenv("MODEL_SEED"))
         return replay(number_from("MODEL_SEED", 0));

@@ -165,10 +165,12 @@ static int op_crash(struct step *step)
     return world_crash(step->world);
 }
 
-static const struct {
+struct choice {
     op_fn *fn;
     unsigned weight;
-} table[] = {
+};
+
+static const struct choice table[] = {
     {op_create, 60},   {op_mkdir, 20},       {op_mknod, 5},      {op_symlink, 10},
     {op_tmpfile, 8},   {op_link, 25},        {op_unlink, 40},    {op_rmdir, 8},
     {op_rename, 50},   {op_burst, 6},        {op_purge, 4},      {op_hold, 15},
@@ -181,22 +183,45 @@ static const struct {
     {op_reopen, 8},    {op_crash, 8},        {op_shift, 30},
 };
 
+/* Where there is no space: what takes it, what gives it back, and what makes it durable. */
+static const struct choice full_table[] = {
+    {op_create, 40}, {op_mkdir, 10},      {op_symlink, 5},      {op_tmpfile, 5},
+    {op_link, 10},   {op_unlink, 60},     {op_rename, 20},      {op_burst, 10},
+    {op_purge, 5},   {op_hold, 10},       {op_release, 10},     {op_write, 150},
+    {op_append, 50}, {op_write_big, 40},  {op_truncate, 50},    {op_fallocate, 90},
+    {op_shift, 20},  {op_clone, 90},      {op_read, 10},        {op_writeback, 40},
+    {op_flags, 8},   {op_xattr_set, 30},  {op_compression, 10}, {op_sync, 30},
+    {op_fsync, 60},  {op_background, 10}, {op_many_links, 5},   {op_reopen, 3},
+    {op_crash, 3},
+};
+
+/* The numbers of operations mean the same on every run of a seed, whatever they find. */
+static op_fn *choose(struct step *step, const struct choice *choices, size_t count)
+{
+    unsigned total = 0;
+
+    for (size_t i = 0; i < count; i++)
+        total += choices[i].weight;
+    uint64_t at = pick(step, total);
+    for (size_t i = 0;; i++) {
+        if (at < choices[i].weight)
+            return choices[i].fn;
+        at -= choices[i].weight;
+    }
+}
+
 int op_run(struct world *world, uint64_t op_seed)
 {
     struct step step = {.world = world};
-    unsigned total = 0;
 
     rng_seed(&step.rng, op_seed);
     for (size_t i = 0; i < world->now.count; i++)
         world->now.nodes[i]->has_stat = false;
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)
-        total += table[i].weight;
     if (world->before_crash && chance(&step, 6))
         return chance(&step, 2) ? op_sync(&step) : op_fsync(&step);
-    uint64_t at = pick(&step, total);
-    for (size_t i = 0;; i++) {
-        if (at < table[i].weight)
-            return table[i].fn(&step) < 0 ? -1 : 0;
-        at -= table[i].weight;
-    }
+    if (world->config.full && full_top_up(&step) < 0)
+        return -1;
+    op_fn *fn = world->config.full ? choose(&step, full_table, ARRAY_LEN(full_table))
+                                   : choose(&step, table, ARRAY_LEN(table));
+    return fn(&step) < 0 ? -1 : 0;
 }

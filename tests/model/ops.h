@@ -53,4 +53,14 @@ op_fn op_write, op_append, op_write_big, op_truncate, op_fallocate, op_clone, op
 op_fn op_chmod, op_chown, op_times, op_xattr_set, op_xattr_remove, op_flags, op_compression,
     op_readdir;
 
+/* Takes away a name of a directory: rmdir when it is one, else unlink. */
+int remove_name(struct step *step, struct mnode *dir, const char *name);
+
+/* ---- file systems that are kept full (full.c) */
+
+/* Fills it again when what was done has left more than a twentieth of it free. */
+int full_top_up(struct step *step);
+/* Nothing is reserved when all is durable, and everything can be removed. */
+int full_end(struct world *world) MUST_USE;
+
 #endif

@@ -363,6 +363,11 @@ int op_rmdir(struct step *step)
     return remove_entry(step, parent, name, true);
 }
 
+int remove_name(struct step *step, struct mnode *dir, const char *name)
+{
+    return remove_entry(step, dir, name, S_ISDIR(model_find(dir, name)->node->mode));
+}
+
 /* All that is not a directory. */
 int op_purge(struct step *step)
 {

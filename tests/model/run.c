@@ -22,12 +22,15 @@ static uint64_t op_seed(uint64_t seed, unsigned number)
 static void run_here(const struct run *run, struct world *world)
 {
     *world = (struct world){.trace = run->trace};
+    (run->full ? config_choose_full : config_choose)(&world->config, run->seed);
     int ret = world_start(world, run->seed, false);
 
     for (size_t i = 0; ret == 0 && i < run->count; i++) {
         told(world, "[%u] ", run->ops[i]);
         ret = op_run(world, op_seed(run->seed, run->ops[i]));
     }
+    if (ret == 0 && run->full)
+        ret = full_end(world);
     if (ret == 0)
         ret = world_reopen(world);
     if (ret == 0 && run->judge)

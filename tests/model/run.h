@@ -16,6 +16,7 @@ struct run {
     unsigned *ops; /* numbers of operations; each has a seed of its own */
     size_t count;
     bool judge; /* by btrfs check, when all is well */
+    bool full;  /* on a file system that is kept full, and emptied in the end */
     FILE *trace;
 };
 

@@ -60,7 +60,6 @@ int world_open(struct world *world, bool readonly)
 int world_start(struct world *world, uint64_t seed, bool record)
 {
     world->seed = seed;
-    config_choose(&world->config, seed);
     world->env = env_seeded_new(seed);
     world->disk = dev_mem_new(world->config.device_bytes);
     model_init(&world->now);

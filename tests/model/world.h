@@ -26,6 +26,7 @@ struct config {
     bool tight;      /* -ENOSPC may be answered */
     bool many_names; /* directories grow */
     bool nodatacow;
+    bool full;    /* tight, and kept all but full */
     uint64_t far; /* offsets reach so far, now and then */
     char text[256];
 };
@@ -55,7 +56,10 @@ struct world {
 };
 
 void config_choose(struct config *config, uint64_t seed);
+/* One of the small file systems that are kept full. */
+void config_choose_full(struct config *config, uint64_t seed);
 
+/* On what world->config says. */
 int world_start(struct world *world, uint64_t seed, bool record) MUST_USE;
 void world_end(struct world *world);
 /* The same, and leaves start and recorder to the caller. */
