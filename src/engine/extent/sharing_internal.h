@@ -18,6 +18,7 @@ struct mapper {
 struct others {
     struct rangeset ranges; /* relative to the extent */
     bool settled;           /* only this mapper has references, and had them in the last commit */
+    bool by_leaf; /* of its items, some are counted for their leaf: another copy of it may stay */
 };
 
 /* Counters; atomic. */

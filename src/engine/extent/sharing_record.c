@@ -219,7 +219,7 @@ void sharing_ref_changed(struct extents *extents, uint64_t bytenr, const struct 
     struct known *known = sharing->known ? known_of(sharing, bytenr) : NULL;
 
     for (struct answer *answer = known ? known->answers : NULL; answer; answer = answer->next) {
-        if (!is_own(&answer->mapper, ref)) {
+        if (answer->others.by_leaf || !is_own(&answer->mapper, ref)) {
             known_free(sharing, known);
             return;
         }

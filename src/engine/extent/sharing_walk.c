@@ -21,7 +21,8 @@ struct walk {
     uint64_t shift;       /* where in `id` the extent asked about begins */
     uint64_t num_bytes;   /* of the extent asked about */
     unsigned budget;
-    bool met; /* a reference other than the mapper's */
+    bool met;     /* an item that is not the mapper's */
+    bool by_leaf; /* an item of the mapper's in a leaf with full references */
     struct rangeset *ranges;
 };
 
@@ -154,6 +155,7 @@ static int walk_leaf_item(struct walk *walk, const struct node *leaf, uint32_t s
     node_key(leaf, slot, &key);
     if (is_own_ref(walk, walk->mapper.root, key.objectid, key.offset - file.offset))
         TRY(is_in_own_tree(walk, node_bytenr(leaf), &key, &own));
+    walk->by_leaf |= own;
     return own ? 0 : share_item(walk, &file);
 }
 
@@ -271,6 +273,7 @@ int sharing_find_others(struct extents *extents, const struct mapper *mapper, ui
     uint64_t generation;
 
     TRY(walk_extent(&walk, &generation));
+    others->by_leaf = walk.by_leaf;
     others->settled = !walk.met && !sharing_was_dropped(extents, mapper->bytenr);
     if (others->settled || generation == 0 || generation > extents->engine->durable_gen)
         return 0;

@@ -541,10 +541,180 @@ static void as_whole_trees_say(void **state)
     assert_true(tally.shared > 0 && tally.unshared > 0);
 }
 
+/* ---- by hand -------------------------------------------------------------------------------- */
+
+/* An extent of `sectors` at the beginning of a file; *use asks about all of it. */
+static void one_extent(struct model *model, uint64_t sectors, struct extent_use *use)
+{
+    struct place place = {&model->trees[0], FIRST_INODE, 0};
+    struct file_extent file = {
+        .generation = model->world.engine.txn.transid,
+        .ram_bytes = sectors * SECTOR,
+        .type = FILE_EXTENT_REG,
+        .disk_num_bytes = sectors * SECTOR,
+        .num_bytes = sectors * SECTOR,
+    };
+    struct data_ref ref = ref_of(&place, &file);
+    struct range range;
+
+    ok(extent_alloc_data(model->world.extents, sectors * SECTOR, sectors * SECTOR, 0, &range));
+    file.disk_bytenr = range.start;
+    ok(extent_add_new_data(model->world.extents, range.start, range.len, &ref));
+    insert_item(&place, &file);
+    *use = (struct extent_use){
+        .bytenr = range.start,
+        .num_bytes = range.len,
+        .len = range.len,
+        .root = place.tree->id,
+        .objectid = place.inode,
+        .generation = file.generation,
+    };
+}
+
+/* Maps one sector of the extent at a place of the second file. */
+static void clone_sector(struct model *model, const struct extent_use *use, uint64_t sector,
+                         uint64_t pos)
+{
+    struct place place = {&model->trees[0], FIRST_INODE + 1, pos};
+    struct file_extent file = {
+        .generation = use->generation,
+        .disk_bytenr = use->bytenr,
+        .disk_num_bytes = use->num_bytes,
+        .ram_bytes = use->num_bytes,
+        .offset = sector * SECTOR,
+        .num_bytes = SECTOR,
+        .type = FILE_EXTENT_REG,
+    };
+    struct data_ref ref = ref_of(&place, &file);
+
+    ok(extent_add_data_ref(model->world.extents, use->bytenr, use->num_bytes, &ref));
+    insert_item(&place, &file);
+}
+
+static bool shared_at(struct model *model, const struct extent_use *whole, uint64_t sector)
+{
+    struct extent_use use = *whole;
+    bool shared;
+
+    use.start = use.position = sector * SECTOR;
+    use.len = SECTOR;
+    ok(extent_range_is_shared(model->world.extents, &use, &shared));
+    return shared;
+}
+
+static void open_plain(struct model *model)
+{
+    open_model(model, 1, &(struct world_options){4096, true, false});
+}
+
+/* What never was shared costs one look at its extent item, however often it is asked about. */
+static void unshared_is_cheap(void **state)
+{
+    AUTO_FREE struct model *model = malloc(sizeof(*model));
+    struct extent_sharing_counters counters;
+    struct extent_use use;
+
+    (void)state;
+    open_plain(model);
+    one_extent(model, 64, &use);
+    for (unsigned round = 0; round < 4; round++) {
+        commit(model);
+        for (uint64_t i = 0; i < 64; i++)
+            assert_false(shared_at(model, &use, i));
+    }
+    extent_sharing_counters(model->world.extents, &counters);
+    assert_int_equal(counters.asked, 256);
+    assert_int_equal(counters.item_lookups, 1);
+    assert_int_equal(counters.walks, 0);
+    world_close(&model->world);
+}
+
+/* A clone that is gone still counts until that is durable; the sectors beside it never do. */
+static void dropped_counts_until_durable(void **state)
+{
+    AUTO_FREE struct model *model = malloc(sizeof(*model));
+    struct extent_use use;
+    struct place clone;
+
+    (void)state;
+    open_plain(model);
+    one_extent(model, 4, &use);
+    clone_sector(model, &use, 2, 0);
+    commit(model);
+    assert_true(shared_at(model, &use, 2));
+    clone = (struct place){&model->trees[0], FIRST_INODE + 1, 0};
+    punch(model, &clone, SECTOR);
+    assert_true(shared_at(model, &use, 2));
+    assert_false(shared_at(model, &use, 1));
+    commit(model);
+    assert_false(shared_at(model, &use, 2));
+    world_close(&model->world);
+}
+
+/* Made and deleted between two commits, a clone leaves nothing behind. */
+static void unborn_clone_does_not_count(void **state)
+{
+    AUTO_FREE struct model *model = malloc(sizeof(*model));
+    struct extent_use use;
+    struct place clone;
+
+    (void)state;
+    open_plain(model);
+    one_extent(model, 4, &use);
+    commit(model);
+    clone_sector(model, &use, 2, 0);
+    assert_true(shared_at(model, &use, 2));
+    clone = (struct place){&model->trees[0], FIRST_INODE + 1, 0};
+    punch(model, &clone, SECTOR);
+    assert_false(shared_at(model, &use, 2));
+    world_close(&model->world);
+}
+
+/* More references than anyone would look at: all of it counts as shared, which is safe. */
+static void many_references(void **state)
+{
+    AUTO_FREE struct model *model = malloc(sizeof(*model));
+    struct extent_use use;
+
+    (void)state;
+    open_plain(model);
+    one_extent(model, 4, &use);
+    for (uint64_t i = 0; i < 6000; i++)
+        clone_sector(model, &use, 2, i * SECTOR);
+    assert_true(shared_at(model, &use, 1));
+    commit(model);
+    assert_true(shared_at(model, &use, 1));
+    world_close(&model->world);
+}
+
+/* A part that the extent does not have is the caller's mistake, not a crash. */
+static void impossible_part(void **state)
+{
+    AUTO_FREE struct model *model = malloc(sizeof(*model));
+    struct extent_use use;
+    uint64_t same;
+    bool shared;
+
+    (void)state;
+    open_plain(model);
+    one_extent(model, 4, &use);
+    use.start = 3 * SECTOR;
+    use.len = 2 * SECTOR;
+    assert_int_equal(extent_sharing_at(model->world.extents, &use, &shared, &same), -EINVAL);
+    use.start = UINT64_MAX - SECTOR;
+    assert_int_equal(extent_sharing_at(model->world.extents, &use, &shared, &same), -EINVAL);
+    world_close(&model->world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_whole_trees_say),
+        cmocka_unit_test(unshared_is_cheap),
+        cmocka_unit_test(dropped_counts_until_durable),
+        cmocka_unit_test(unborn_clone_does_not_count),
+        cmocka_unit_test(many_references),
+        cmocka_unit_test(impossible_part),
     };
 
     return cmocka_run_group_tests_name("sharing", tests, NULL, NULL);
