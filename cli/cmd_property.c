@@ -43,16 +43,13 @@ static int get_ro(struct cli *cli, const struct place *place, struct file *file,
 /* The label belongs to the root of what was opened or mounted. */
 static bool is_whole(const struct place *place)
 {
-    char *above;
+    char *root = place_root(place);
     struct stat here, there;
-    bool whole;
+    bool whole = place->tree->fs ? strcmp(place->path, root) == 0
+                                 : stat(place->path, &here) == 0 && stat(root, &there) == 0 &&
+                                       here.st_ino == there.st_ino;
 
-    if (place->tree->fs)
-        return strcmp(place->path, "/") == 0;
-    above = format_text("%s/..", place->path);
-    whole = stat(place->path, &here) == 0 && S_ISDIR(here.st_mode) && stat(above, &there) == 0 &&
-            here.st_dev != there.st_dev;
-    free(above);
+    free(root);
     return whole;
 }
 

@@ -14,8 +14,9 @@
 #define FLAG_READONLY 1
 
 struct columns {
-    bool all, parent, creation, generation, uuid, parent_uuid, received_uuid;
+    bool all, only_in, parent, creation, generation, uuid, parent_uuid, received_uuid;
     bool table, snapshots, readonly;
+    uint64_t here; /* the subvolume that was asked about: with all or only_in */
 };
 
 static bool is_snapshot(const struct copse_subvol *subvol)
@@ -28,8 +29,18 @@ static bool is_snapshot(const struct copse_subvol *subvol)
 static bool wanted(const struct columns *columns, const struct copse_subvol *subvol)
 {
     return subvol->id != TOP_LEVEL && !subvol->deleted &&
+           (!columns->only_in || subvol->parent_id == columns->here) &&
            (!columns->snapshots || is_snapshot(subvol)) &&
            (!columns->readonly || (subvol->flags & FLAG_READONLY));
+}
+
+/* With all, what does not lie directly in the subvolume asked about is shown from the top level. */
+static void print_path(const struct columns *columns, const struct copse_subvol *subvol)
+{
+    if (columns->all && subvol->parent_id != columns->here)
+        fputs("<FS_TREE>/", stdout);
+    print_name(subvol->path, strlen(subvol->path));
+    putchar('\n');
 }
 
 /* "2026-11-20 16:19:45", or "-" for none. */
@@ -63,8 +74,7 @@ static void print_line(const struct columns *columns, const struct copse_subvol 
     if (columns->uuid)
         printf("uuid %-36s ", uuid_or_dash(subvol->uuid, buf));
     fputs("path ", stdout);
-    print_name(subvol->path, strlen(subvol->path));
-    putchar('\n');
+    print_path(columns, subvol);
 }
 
 /* ---- as a table ------------------------------------------------------------------------------ */
@@ -116,8 +126,7 @@ static void table_line(const struct columns *columns, const struct copse_subvol 
         printf("%-36s\t", uuid_or_dash(subvol->received_uuid, buf));
     if (columns->uuid)
         printf("%-36s\t", uuid_or_dash(subvol->uuid, buf));
-    print_name(subvol->path, strlen(subvol->path));
-    putchar('\n');
+    print_path(columns, subvol);
 }
 
 static void add_uuid(struct json_object *json, const char *name, const uint8_t uuid[16])
@@ -175,10 +184,10 @@ int cmd_subvolume_list(struct cli *cli, int argc, char **argv)
     bool *const fields[] = {&columns.all,           &columns.parent, &columns.creation,
                             &columns.generation,    &columns.uuid,   &columns.parent_uuid,
                             &columns.received_uuid, &columns.table,  &columns.snapshots,
-                            &columns.readonly,      &columns.all};
+                            &columns.readonly,      &columns.only_in};
     struct place place;
-    struct subvols subvols;
-    bool started = false;
+    struct subvols subvols = {0};
+    bool started = false, is_root;
     int option, result;
 
     while ((option = cli_option(cli, argc, argv, letters, NULL, &started)) >= 0) {
@@ -191,7 +200,10 @@ int cmd_subvolume_list(struct cli *cli, int argc, char **argv)
         result = place_volume(cli, argv[optind], WANT_LOOK, &place);
     if (result != 0)
         return result;
-    result = subvols_load(cli, &place, &subvols);
+    if (columns.all || columns.only_in)
+        result = subvol_of_place(cli, &place, &columns.here, &is_root);
+    if (result == 0)
+        result = subvols_load(cli, &place, &subvols);
     if (result == 0)
         print_list(cli, &columns, &subvols);
     subvols_free(&subvols);

@@ -92,8 +92,9 @@ const struct command commands[] = {
        "make a snapshot of a subvolume",
        "-r  read-only\n"
        "DST  its path, or a directory for it"),
-    IN("subvolume", "list", subvolume_list, "[-a] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] P",
-       "list subvolumes",
+    IN("subvolume", "list", subvolume_list,
+       "[-a|-o] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] P", "list subvolumes",
+       "-a  from the top level where not directly in P   -o  only those directly in P\n"
        "-p parent   -c creation   -g generation   -u -q -R uuids   -t  as a table\n"
        "-s  snapshots   -r  read-only ones only"),
     IN("subvolume", "show", subvolume_show, "[-r ID | -u UUID] P", "describe a subvolume", NULL),
@@ -115,6 +116,9 @@ const struct command commands[] = {
        "-t  a name or a number   -b  a block by its logical address"),
     IN("inspect", "rootid", rootid, "P", "print the subvolume id of a file", NULL),
     IN("inspect", "inode-resolve", inode_resolve, "INO P", "print the paths of an inode", NULL),
+    IN("inspect", "logical-resolve", logical_resolve, "[-P] [-o] [-s SIZE] ADDRESS T",
+       "print the files at a logical address",
+       "-P  inodes, not paths   -o  who has any part of the extent   -s SIZE  of the answer"),
 
     ALIAS("filesystem", "df", df, "[UNITS] T", "print space by kind"),
     IN("filesystem", "usage", usage, "[UNITS] T", "print space in detail", UNITS),

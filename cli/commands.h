@@ -81,6 +81,7 @@ DECLARE_COMMAND(dump_super);
 DECLARE_COMMAND(dump_tree);
 DECLARE_COMMAND(rootid);
 DECLARE_COMMAND(inode_resolve);
+DECLARE_COMMAND(logical_resolve);
 DECLARE_COMMAND(version);
 DECLARE_COMMAND(help);
 

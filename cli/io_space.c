@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* falloc, fpunch, fzero, fcollapse, finsert, truncate, reflink, copy_range: commands that change what is mapped. */
+/* falloc, fpunch, fzero, fcollapse, finsert, truncate, reflink, copy_range: commands that change
+ * what is mapped. */
 #include <linux/falloc.h>
 #include <stdio.h>
 

@@ -4,6 +4,7 @@
 #include <fuse_ioctl.h>
 #include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,6 +38,35 @@ int place_volume(struct cli *cli, const char *arg, enum want want, struct place 
                               .shown = need_string(strdup(arg))};
     target_free(&target);
     return result;
+}
+
+char *place_root(const struct place *place)
+{
+    char *path, *above;
+    struct stat here, there;
+
+    if (place->tree->fs)
+        return need_string(strdup("/"));
+    path = need_string(strdup(place->path));
+    if (stat(path, &here) == 0 && !S_ISDIR(here.st_mode)) {
+        above = strrchr(path, '/');
+        snprintf(above ? above + (above == path) : path, 2, "%s", above ? "" : ".");
+    }
+    for (;;) {
+        above = format_text("%s/..", path);
+        if (stat(path, &here) < 0 || stat(above, &there) < 0 || here.st_dev != there.st_dev ||
+            here.st_ino == there.st_ino) {
+            free(above);
+            break;
+        }
+        free(path);
+        path = above;
+    }
+    above = realpath(path, NULL);
+    if (!above)
+        return path;
+    free(path);
+    return above;
 }
 
 /* The answer of the library, which cli_fail() asks for its words. */
@@ -141,24 +171,65 @@ int volume_subvols(const struct place *place,
         &(struct mount_list){.kind = COPSE_LIST_SUBVOLS, .fn = take_subvol, .arg = &taken});
 }
 
-int volume_inode_paths(const struct place *place, uint64_t ino,
-                       int (*fn)(void *arg, const char *path), void *arg)
+/* Subvolume 0: the one that the place is in. */
+static int paths_by_library(const struct place *place, uint64_t subvol, uint64_t ino,
+                            const struct texts *texts)
 {
-    struct texts texts = {fn, arg};
     struct file file;
     int ret;
 
-    if (!place->tree->fs)
-        return mount_each(place->path, &(struct mount_list){.kind = COPSE_LIST_PATHS,
-                                                            .what = ino,
-                                                            .fn = take_text,
-                                                            .arg = &texts});
+    if (subvol)
+        return library(
+            copse_subvol_inode_paths(place->tree->fs, subvol, ino, texts->fn, texts->arg));
     ret = file_walk(place->tree, place->path, false, &file);
     if (ret < 0)
         return ret;
-    ret = library(copse_inode_paths(file.node, ino, fn, arg));
+    ret = library(copse_inode_paths(file.node, ino, texts->fn, texts->arg));
     file_close(&file);
     return ret;
+}
+
+int volume_inode_paths(const struct place *place, uint64_t subvol, uint64_t ino,
+                       int (*fn)(void *arg, const char *path), void *arg)
+{
+    struct texts texts = {fn, arg};
+
+    if (place->tree->fs)
+        return paths_by_library(place, subvol, ino, &texts);
+    return mount_each(place->path, &(struct mount_list){.kind = COPSE_LIST_PATHS,
+                                                        .what = ino,
+                                                        .subvol = subvol,
+                                                        .fn = take_text,
+                                                        .arg = &texts});
+}
+
+struct owners_taken {
+    int (*fn)(void *arg, const struct copse_owner *owner);
+    void *arg;
+};
+
+static int take_owner(void *arg, const char *record, size_t *len)
+{
+    const struct owners_taken *taken = arg;
+    struct copse_owner owner;
+
+    memcpy(&owner, record, sizeof(owner));
+    *len = sizeof(owner);
+    return taken->fn(taken->arg, &owner);
+}
+
+int volume_owners(const struct place *place, uint64_t logical, unsigned flags,
+                  int (*fn)(void *arg, const struct copse_owner *owner), void *arg)
+{
+    struct owners_taken taken = {fn, arg};
+
+    if (place->tree->fs)
+        return library(copse_logical_owners(place->tree->fs, logical, flags, fn, arg));
+    return mount_each(place->path, &(struct mount_list){.kind = COPSE_LIST_OWNERS,
+                                                        .flags = flags,
+                                                        .what = logical,
+                                                        .fn = take_owner,
+                                                        .arg = &taken});
 }
 
 /* ---- subvolumes ------------------------------------------------------------------------------ */

@@ -18,6 +18,10 @@
  */
 int place_volume(struct cli *cli, const char *arg, enum want want, struct place *out);
 
+/* The path of the root directory of the file system at place: "/", or where it is mounted; to be
+ * freed. */
+char *place_root(const struct place *place);
+
 int volume_info(const struct place *place, struct copse_fs_info *out);
 int volume_usage(const struct place *place, struct copse_usage *out);
 int volume_set_label(const struct place *place, const char *label);
@@ -32,9 +36,12 @@ int volume_stat(const struct place *place, struct copse_stat *out);
 bool volume_is_subvol(const struct copse_stat *st);
 int volume_default(const struct place *place, uint64_t *id);
 int volume_set_default(const struct place *place, uint64_t id);
-/* As copse_inode_paths(), in the subvolume of place. */
-int volume_inode_paths(const struct place *place, uint64_t ino,
+/* As copse_subvol_inode_paths(); subvol 0: the one that place is in. */
+int volume_inode_paths(const struct place *place, uint64_t subvol, uint64_t ino,
                        int (*fn)(void *arg, const char *path), void *arg);
+/* As copse_logical_owners(). */
+int volume_owners(const struct place *place, uint64_t logical, unsigned flags,
+                  int (*fn)(void *arg, const struct copse_owner *owner), void *arg);
 
 /*
  * volume_mount.c: one ioctl on the path, or, where it names neither file nor directory, on the
@@ -48,7 +55,7 @@ int mount_stat(const char *path, uint32_t mode, struct copse_stat *out);
  * its record is, by which the next is found. */
 struct mount_list {
     uint32_t kind, flags;
-    uint64_t what;
+    uint64_t what, subvol;
     /* *len: bytes of this record. Non-zero ends the list. */
     int (*fn)(void *arg, const char *record, size_t *len);
     void *arg;

@@ -98,6 +98,7 @@ int mount_each_fd(int fd, const struct mount_list *list)
     piece->kind = list->kind;
     piece->flags = list->flags;
     piece->what = list->what;
+    piece->subvol = list->subvol;
     do {
         ret = ask_fd(fd, COPSE_IOC_LIST, piece);
         if (ret == 0)

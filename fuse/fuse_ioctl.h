@@ -42,8 +42,9 @@ struct copse_ioc_stat_at {
 enum copse_ioc_list_kind {
     COPSE_LIST_DEVICES, /* names, each ended by NUL */
     COPSE_LIST_SUBVOLS, /* struct copse_subvol, then its path, ended by NUL */
-    COPSE_LIST_PATHS,   /* of inode `what` in the subvolume of this file: ended by NUL */
+    COPSE_LIST_PATHS,   /* of inode `what` in `subvol` (0: of this file), ended by NUL */
     COPSE_LIST_EXTENTS, /* struct copse_extent of this file */
+    COPSE_LIST_OWNERS,  /* struct copse_owner of logical address `what`; flags: COPSE_OWNERS_* */
 };
 
 /*
@@ -54,10 +55,11 @@ struct copse_ioc_list {
     uint32_t kind;
     uint32_t flags;
     uint64_t what;
+    uint64_t subvol;
     uint64_t cursor;
     uint32_t used; /* bytes of data */
     uint32_t more;
-    char data[16320];
+    char data[16312];
 };
 #define COPSE_IOC_LIST _IOWR(COPSE_IOC_MAGIC, 5, struct copse_ioc_list)
 

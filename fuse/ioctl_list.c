@@ -76,6 +76,11 @@ static int put_extent(void *arg, const struct copse_extent *extent)
     return 0;
 }
 
+static int put_owner(void *arg, const struct copse_owner *owner)
+{
+    return !put_counted(arg, owner, sizeof(*owner), NULL);
+}
+
 static int list_devices(const struct mounted *m, struct piece *piece)
 {
     for (unsigned i = 0; i < m->options->device_count; i++) {
@@ -99,10 +104,15 @@ int list_next(struct mounted *m, copse_node *node, struct copse_ioc_list *list)
         ret = copse_subvol_list(m->fs, put_subvol, &piece);
         break;
     case COPSE_LIST_PATHS:
-        ret = copse_inode_paths(node, list->what, put_path, &piece);
+        ret = list->subvol
+                  ? copse_subvol_inode_paths(m->fs, list->subvol, list->what, put_path, &piece)
+                  : copse_inode_paths(node, list->what, put_path, &piece);
         break;
     case COPSE_LIST_EXTENTS:
         ret = copse_fiemap(node, list->cursor, UINT64_MAX - list->cursor, put_extent, &piece);
+        break;
+    case COPSE_LIST_OWNERS:
+        ret = copse_logical_owners(m->fs, list->what, list->flags, put_owner, &piece);
         break;
     default:
         return -EINVAL;

@@ -341,10 +341,26 @@ struct copse_dump_tree_options {
 int copse_dump_tree(const char *const *devices, unsigned count,
                     const struct copse_dump_tree_options *options,
                     const struct copse_text_sink *sink);
+struct copse_owner {
+    uint64_t subvol; /* id */
+    uint64_t ino;    /* inside it, as copse_stat.subvol_ino */
+    uint64_t
+        offset; /* in the file, of the address; of a compressed extent: where its part begins */
+};
+#define COPSE_OWNERS_ANY_PART 1u /* also who has other parts of the extent only */
+/**
+ * Who has the data at a logical address, by subvolume, inode and offset, until fn returns non-zero.
+ * Commits first where it may. -ENOENT: no extent is there; -EINVAL: a tree block is.
+ */
+int copse_logical_owners(copse_fs *fs, uint64_t logical, unsigned flags,
+                         int (*fn)(void *arg, const struct copse_owner *owner), void *arg);
 /** Paths of an inode in the subvolume of node, from its root, without leading '/'; until fn returns
  *  non-zero. -ENOENT: no such inode, or it has no name. */
 int copse_inode_paths(copse_node *node, uint64_t ino, int (*fn)(void *arg, const char *path),
                       void *arg);
+/** The same in the subvolume of that id. -ENOENT: there is none. */
+int copse_subvol_inode_paths(copse_fs *fs, uint64_t subvol, uint64_t ino,
+                             int (*fn)(void *arg, const char *path), void *arg);
 
 /* ---- send streams
  * -------------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who has what: the paths of an inode. */
+/* Who has what: the paths of an inode, the files at an address. */
 #include "api/internal.h"
 
 #include <stdio.h>
@@ -95,18 +95,17 @@ static int collect_paths(struct tree_handle *tree, uint64_t ino, char ***paths, 
     return ret;
 }
 
-static int inode_paths(copse_node *node, uint64_t ino, int (*fn)(void *arg, const char *path),
-                       void *arg)
+static int each_path(struct store *store, struct tree_handle *tree, uint64_t ino,
+                     int (*fn)(void *arg, const char *path), void *arg)
 {
-    struct inode *inode = inode_of(node);
     char **paths = NULL;
     size_t count = 0;
     bool stop = false;
     int ret;
 
-    store_read_lock(inode->fs->store);
-    ret = collect_paths(inode->tree, ino, &paths, &count);
-    store_read_unlock(inode->fs->store);
+    store_read_lock(store);
+    ret = collect_paths(tree, ino, &paths, &count);
+    store_read_unlock(store);
     for (size_t i = 0; i < count; i++) {
         if (ret == 0 && !stop)
             stop = fn(arg, paths[i]) != 0;
@@ -119,5 +118,34 @@ static int inode_paths(copse_node *node, uint64_t ino, int (*fn)(void *arg, cons
 COPSE_EXPORT int copse_inode_paths(copse_node *node, uint64_t ino,
                                    int (*fn)(void *arg, const char *path), void *arg)
 {
-    return API_CALL(inode_paths(node, ino, fn, arg));
+    struct inode *inode = inode_of(node);
+
+    return API_CALL(each_path(inode->fs->store, inode->tree, ino, fn, arg));
+}
+
+static int subvol_inode_paths(struct mount *mount, uint64_t subvol, uint64_t ino,
+                              int (*fn)(void *arg, const char *path), void *arg)
+{
+    struct store *store = mount->fs.store;
+    struct tree_handle *tree;
+    int ret;
+
+    store_read_lock(store);
+    ret = is_fs_tree(subvol) ? roots_get(store->roots, subvol, &tree)
+                             : fail(-ENOENT, "%llu is no subvolume", (unsigned long long)subvol);
+    store_read_unlock(store);
+    return ret < 0 ? ret : each_path(store, tree, ino, fn, arg);
+}
+
+COPSE_EXPORT int copse_subvol_inode_paths(copse_fs *fs, uint64_t subvol, uint64_t ino,
+                                          int (*fn)(void *arg, const char *path), void *arg)
+{
+    return API_CALL(subvol_inode_paths(mount_of(fs), subvol, ino, fn, arg));
+}
+
+COPSE_EXPORT int copse_logical_owners(copse_fs *fs, uint64_t logical, unsigned flags,
+                                      int (*fn)(void *arg, const struct copse_owner *owner),
+                                      void *arg)
+{
+    return API_CALL(mount_logical_owners(mount_of(fs), logical, flags, fn, arg));
 }

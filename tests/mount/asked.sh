@@ -35,16 +35,22 @@ looking() {
         "subvolume show --format json @/subvolumes/base/nested" "subvolume show -r 260 @"
         "subvolume show @/data" "subvolume show @/none" "subvolume get-default @"
         "inspect rootid @" "inspect rootid @/subvolumes/base/nested"
-        "inspect inode-resolve 257 @"
+        "inspect inode-resolve 257 @" "inspect logical-resolve @AT @"
+        "inspect logical-resolve -Po @AT @"
+        "inspect logical-resolve --format json @AT @"
         "property get @" "property get @/subvolumes/snapshot-ro ro" "property get @/data"
         "du -s @/reflinks" "du --raw @/data @/prealloc" "du @/compressed" "lsattr @/flags/plain"
-        "stat @/data" "stat @/special/fifo" "stat @/symlinks/length-100" "stat --format json @/subvolumes/base"
+        "stat @/data" "stat @/special/fifo" "stat @/symlinks/length-100"
+        "stat --format json @/subvolumes/base"
         "ls -lR @/links" "xattr list @/xattrs" "cat @/data/none"
     )
-    local line words
+    local line words address
     declare -A expected
     "$(tool unpack)" "$mount_tests/../golden/everything.img.zst" "$image"
     ((EUID != 0)) || chown "$test_uid:$test_uid" "$image"
+    address=$("$COPSE" io -r "$image:/reflinks/source" -c fiemap |
+        awk 'NR == 2 {split($3, at, "."); print at[1] * 512}')
+    commands=("${commands[@]/@AT/$address}")
     for line in "${commands[@]}"; do
         read -ra words <<<"$line"
         expected[$line]=$(said_about "$image:" "${words[@]}")

@@ -134,7 +134,8 @@ int store_load(struct store *store)
         if (space_open(e, &store->space) < 0)
             env_note(e->env, NOTE_WARNING, "%s: space is not known: %s", vol_label(e->vol),
                      fail_message());
-        return 0;
+        /* To be asked only. */
+        return extents_open(e, store->space, &store->extents);
     }
     TRY(refuse_reloc_trees(store));
     TRY(space_open(e, &store->space));

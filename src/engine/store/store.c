@@ -49,7 +49,7 @@ void store_close(struct store *store)
         return;
     struct vol *vol = store->engine.vol;
 
-    if (store->extents)
+    if (store->extents && !store->priv->readonly)
         reserve_destroy(store);
     extents_close(store->extents);
     space_close(store->space);

@@ -81,6 +81,8 @@ int mount_subvol_create(struct mount *m, struct inode *dir, const char *name, si
 int mount_subvol_snapshot(struct mount *m, struct inode *src, struct inode *dir, const char *name,
                           size_t len, const struct copse_subvol_options *options,
                           struct inode **out) MUST_USE;
+int mount_logical_owners(struct mount *m, uint64_t logical, unsigned flags,
+                         int (*fn)(void *arg, const struct copse_owner *owner), void *arg) MUST_USE;
 int mount_subvol_of(struct mount *m, struct inode *inode, struct copse_subvol *out) MUST_USE;
 
 #endif
