@@ -36,15 +36,15 @@ static int io_sync(struct io *io, int argc, char **argv)
 }
 
 static const struct io_command io_commands[] = {
-    {"pwrite", "w", io_pwrite, 2, -1, true},       {"pread", "r", io_pread, 2, -1, false},
-    {"falloc", NULL, io_falloc, 2, 3, true},       {"fpunch", NULL, io_fpunch, 2, 2, true},
-    {"fcollapse", NULL, io_fcollapse, 2, 2, true}, {"finsert", NULL, io_finsert, 2, 2, true},
-    {"fzero", NULL, io_fzero, 2, 3, true},         {"truncate", "t", io_truncate, 1, 1, true},
-    {"reflink", NULL, io_reflink, 1, 4, true},     {"copy_range", NULL, io_copy_range, 1, 7, true},
-    {"fsync", "s", io_fsync, 0, 0, false},         {"fdatasync", "ds", io_fdatasync, 0, 0, false},
-    {"sync", NULL, io_sync, 0, 0, false},          {"syncfs", NULL, io_sync, 0, 0, false},
-    {"fiemap", NULL, io_fiemap, 0, 1, false},      {"seek", NULL, io_seek, 2, 2, false},
-    {"stat", NULL, io_stat, 0, 1, false},
+    {"pwrite", "w", io_pwrite, 2, -1, true},        {"pread", "r", io_pread, 2, -1, false},
+    {"falloc", NULL, io_falloc, 2, 3, true},        {"fpunch", NULL, io_fpunch, 2, 2, true},
+    {"fcollapse", NULL, io_fcollapse, 2, 2, true},  {"finsert", NULL, io_finsert, 2, 2, true},
+    {"fzero", NULL, io_fzero, 2, 3, true},          {"truncate", "t", io_truncate, 1, 1, true},
+    {"reflink", NULL, io_reflink, 1, 4, true},      {"copy_range", NULL, io_copy_range, 1, 7, true},
+    {"dedupe", NULL, io_dedupe, 4, 4, true},        {"fsync", "s", io_fsync, 0, 0, false},
+    {"fdatasync", "ds", io_fdatasync, 0, 0, false}, {"sync", NULL, io_sync, 0, 0, false},
+    {"syncfs", NULL, io_sync, 0, 0, false},         {"fiemap", NULL, io_fiemap, 0, 1, false},
+    {"seek", NULL, io_seek, 2, 2, false},           {"stat", NULL, io_stat, 0, 1, false},
 };
 
 /* ---- what the commands share ----------------------------------------------------------------- */
@@ -86,6 +86,14 @@ int io_failed(struct io *io, const char *command, int err)
 
     cli_fail(io->cli, what, err);
     free(what);
+    return EXIT_FAILED;
+}
+
+int io_differs(struct io *io, const char *command)
+{
+    fflush(stdout);
+    fprintf(stderr, "copse %s: %s: %s: Extents did not match.\n", io->cli->command->shown, io->path,
+            command);
     return EXIT_FAILED;
 }
 

@@ -79,7 +79,7 @@ const struct command commands[] = {
         "-f  make it   -r  read-only   -d  direct   -t  truncate   -a  append\n"
         "pwrite [-q] [-S n] [-b n] [-i HOSTFILE] off len   pread [-q] [-v] [-b n] off len\n"
         "falloc [-k] off len   fpunch off len   fzero [-k] off len   truncate off\n"
-        "fcollapse off len   finsert off len\n"
+        "fcollapse off len   finsert off len   dedupe SRC src_off dst_off len\n"
         "reflink SRC [src_off dst_off len]   copy_range [-s src_off] [-d dst_off] [-l len] SRC\n"
         "fsync   fdatasync   sync   fiemap [-v]   seek -d|-h off   stat"),
     OUTSIDE(shell, "T [-f SCRIPT] [-k]", "run commands, one a line, on one open file system",

@@ -33,6 +33,7 @@ int io_fcollapse(struct io *io, int argc, char **argv);
 int io_finsert(struct io *io, int argc, char **argv);
 int io_truncate(struct io *io, int argc, char **argv);
 int io_reflink(struct io *io, int argc, char **argv);
+int io_dedupe(struct io *io, int argc, char **argv);
 int io_copy_range(struct io *io, int argc, char **argv);
 /* io_show.c */
 int io_fiemap(struct io *io, int argc, char **argv);
@@ -44,6 +45,8 @@ int io_offset(struct io *io, const char *command, const char *text, uint64_t *ou
 int io_length(struct io *io, const char *command, const char *text, uint64_t *out);
 /* A failed call of the library. */
 int io_failed(struct io *io, const char *command, int err);
+/* Ranges that were to be the same are not. */
+int io_differs(struct io *io, const char *command);
 /* The next option of a command of io; -1 at the end, '?' after complaining. */
 int io_option(struct io *io, int argc, char **argv, const char *shorts, bool *started);
 /* Words left over must number min to max. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* falloc, fpunch, fzero, fcollapse, finsert, truncate, reflink, copy_range: commands that change
- * what is mapped. */
+/* falloc, fpunch, fzero, fcollapse, finsert, truncate, reflink, dedupe, copy_range: commands that
+ * change what is mapped. */
 #include <linux/falloc.h>
 #include <stdio.h>
 
@@ -96,6 +96,35 @@ int io_reflink(struct io *io, int argc, char **argv)
     if (ret < 0)
         return io_failed(io, argv[0], ret);
     io_report("linked", &start, to, len, len, 1);
+    return 0;
+}
+
+int io_dedupe(struct io *io, int argc, char **argv)
+{
+    uint64_t from = 0, to = 0, len = 0;
+    struct timespec start;
+    bool same = false;
+    struct file src;
+    int result, ret;
+
+    (void)argc;
+    result = io_offset(io, argv[0], argv[2], &from);
+    if (result == 0)
+        result = io_offset(io, argv[0], argv[3], &to);
+    if (result == 0)
+        result = io_length(io, argv[0], argv[4], &len);
+    if (result == 0)
+        result = io_open_source(io, argv[0], argv[1], &src);
+    if (result != 0)
+        return result;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    ret = file_dedupe(&src, from, len, &io->file, to, &same);
+    file_close(&src);
+    if (ret < 0)
+        return io_failed(io, argv[0], ret);
+    if (!same)
+        return io_differs(io, argv[0]);
+    io_report("deduped", &start, to, len, len, 1);
     return 0;
 }
 

@@ -123,6 +123,12 @@ int file_clone(struct file *src, uint64_t from, uint64_t len, struct file *dst, 
     return file_same_tree(src, dst) ? CALL(src, clone, from, len, dst, to) : across();
 }
 
+int file_dedupe(struct file *src, uint64_t from, uint64_t len, struct file *dst, uint64_t to,
+                bool *same)
+{
+    return file_same_tree(src, dst) ? CALL(src, dedupe, from, len, dst, to, same) : across();
+}
+
 int file_copy_range(struct file *src, uint64_t from, struct file *dst, uint64_t to, uint64_t len,
                     uint64_t *done)
 {

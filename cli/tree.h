@@ -49,6 +49,8 @@ struct tree_ops {
     int (*seek)(struct file *file, uint64_t offset, int whence, uint64_t *out);
     int (*fallocate)(struct file *file, int mode, uint64_t offset, uint64_t len);
     int (*clone)(struct file *src, uint64_t from, uint64_t len, struct file *dst, uint64_t to);
+    int (*dedupe)(struct file *src, uint64_t from, uint64_t len, struct file *dst, uint64_t to,
+                  bool *same);
     int (*copy_range)(struct file *src, uint64_t from, struct file *dst, uint64_t to, uint64_t len,
                       uint64_t *done);
     int (*fiemap)(struct file *file, int (*fn)(void *arg, const struct copse_extent *extent),
@@ -102,6 +104,9 @@ int file_seek(struct file *file, uint64_t offset, int whence, uint64_t *out);
 int file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t len);
 /* -EXDEV between different trees; len 0: to the end. */
 int file_clone(struct file *src, uint64_t from, uint64_t len, struct file *dst, uint64_t to);
+/* *same false: the ranges differ, and nothing was changed. */
+int file_dedupe(struct file *src, uint64_t from, uint64_t len, struct file *dst, uint64_t to,
+                bool *same);
 int file_copy_range(struct file *src, uint64_t from, struct file *dst, uint64_t to, uint64_t len,
                     uint64_t *done);
 int file_fiemap(struct file *file, int (*fn)(void *arg, const struct copse_extent *extent),

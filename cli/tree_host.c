@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <fuse_ioctl.h>
 #include <limits.h>
 #include <linux/btrfs.h>
 #include <linux/fiemap.h>
@@ -242,6 +243,47 @@ static int clone_range(struct file *src, uint64_t from, uint64_t len, struct fil
     if (len == 0)
         len = (uint64_t)st.st_size > from ? (uint64_t)st.st_size - from : 0;
     return copy_range(src, from, dst, to, len, &done);
+}
+
+/* Where the mount is asked: it knows the source by its number. */
+static int dedupe_in_mount(struct file *src, uint64_t from, uint64_t len, struct file *dst,
+                           uint64_t to, bool *same)
+{
+    struct copse_ioc_dedupe args = {.src_offset = from, .len = len, .offset = to};
+    struct copse_stat st;
+
+    if (ioctl(src->fd, COPSE_IOC_STAT, &st) < 0)
+        return errno == ENOTTY ? -EOPNOTSUPP : -errno;
+    args.subvol = st.subvol;
+    args.subvol_ino = st.subvol_ino;
+    if (ioctl(dst->fd, COPSE_IOC_DEDUPE, &args) < 0)
+        return -errno;
+    *same = args.status == COPSE_DEDUPE_SAME;
+    return args.status < 0 ? args.status : 0;
+}
+
+static int dedupe_range(struct file *src, uint64_t from, uint64_t len, struct file *dst,
+                        uint64_t to, bool *same)
+{
+    union {
+        struct file_dedupe_range range;
+        char room[sizeof(struct file_dedupe_range) + sizeof(struct file_dedupe_range_info)];
+    } args = {.range = {.src_offset = from, .src_length = len, .dest_count = 1}};
+    struct file_dedupe_range_info *info = args.range.info;
+    int ret = open_content(src, false);
+
+    if (ret == 0)
+        ret = open_content(dst, true);
+    if (ret < 0)
+        return ret;
+    info->dest_fd = dst->fd;
+    info->dest_offset = to;
+    if (ioctl(src->fd, FIDEDUPERANGE, &args) < 0 && errno != EOPNOTSUPP && errno != ENOTTY)
+        return -errno;
+    if (info->status == 0 && info->bytes_deduped == 0 && len > 0)
+        return dedupe_in_mount(src, from, len, dst, to, same);
+    *same = info->status == FILE_DEDUPE_RANGE_SAME;
+    return info->status < 0 ? info->status : 0;
 }
 
 #define FIEMAP_BATCH 128
@@ -483,6 +525,7 @@ const struct tree_ops host_tree_ops = {
     .seek = seek,
     .fallocate = allocate,
     .clone = clone_range,
+    .dedupe = dedupe_range,
     .copy_range = copy_range,
     .fiemap = fiemap,
     .fsync = sync_file,

@@ -67,6 +67,18 @@ static int clone_range(struct file *src, uint64_t from, uint64_t len, struct fil
     return copse_clone_range(src->node, from, len, dst->node, to);
 }
 
+static int dedupe_range(struct file *src, uint64_t from, uint64_t len, struct file *dst,
+                        uint64_t to, bool *same)
+{
+    struct copse_dedupe_target target = {.node = dst->node, .offset = to};
+    int ret = copse_dedupe_range(src->node, from, len, &target, 1);
+
+    if (ret == 0 && target.status < 0)
+        return target.status;
+    *same = target.status == COPSE_DEDUPE_SAME;
+    return ret;
+}
+
 static int copy_range(struct file *src, uint64_t from, struct file *dst, uint64_t to, uint64_t len,
                       uint64_t *done)
 {
@@ -187,6 +199,7 @@ const struct tree_ops library_tree_ops = {
     .seek = seek,
     .fallocate = allocate,
     .clone = clone_range,
+    .dedupe = dedupe_range,
     .copy_range = copy_range,
     .fiemap = fiemap,
     .fsync = sync_file,

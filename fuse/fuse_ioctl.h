@@ -63,4 +63,18 @@ struct copse_ioc_list {
 };
 #define COPSE_IOC_LIST _IOWR(COPSE_IOC_MAGIC, 5, struct copse_ioc_list)
 
+/*
+ * copse_dedupe_range() with the file the ioctl is made on as its one target: Linux's own ioctl never
+ * gets as far as a FUSE mount. The source is named as COPSE_IOC_STAT shows it.
+ */
+struct copse_ioc_dedupe {
+    uint64_t subvol, subvol_ino;
+    uint64_t src_offset, len;
+    uint64_t offset;
+    uint64_t bytes_deduped;
+    int32_t status; /* COPSE_DEDUPE_* or a negative errno */
+    uint32_t unused;
+};
+#define COPSE_IOC_DEDUPE _IOWR(COPSE_IOC_MAGIC, 7, struct copse_ioc_dedupe)
+
 #endif

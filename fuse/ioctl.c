@@ -119,6 +119,21 @@ static int set_default(copse_fs *fs, copse_node *node, uint64_t id)
     return ret < 0 ? ret : copse_subvol_set_default(fs, id ? id : st.subvol);
 }
 
+static int dedupe(copse_fs *fs, copse_node *node, struct copse_ioc_dedupe *args)
+{
+    struct copse_dedupe_target target = {.node = node, .offset = args->offset};
+    copse_node *src;
+
+    int ret = copse_node_by_ino(fs, args->subvol, args->subvol_ino, &src);
+    if (ret < 0)
+        return ret;
+    ret = copse_dedupe_range(src, args->src_offset, args->len, &target, 1);
+    copse_node_put(src);
+    args->status = target.status;
+    args->bytes_deduped = target.bytes_deduped;
+    return ret;
+}
+
 union ioctl_data {
     uint32_t number;
     uint64_t number64;
@@ -130,6 +145,7 @@ union ioctl_data {
     struct copse_stat stat;
     struct copse_ioc_stat_at stat_at;
     struct copse_ioc_list list;
+    struct copse_ioc_dedupe dedupe;
 };
 
 /* Bytes that a command brings or wants; 0 for one we do not know. Those without data give 1. */
@@ -158,6 +174,8 @@ static size_t data_size(unsigned cmd)
         return sizeof(struct copse_ioc_stat_at);
     case COPSE_IOC_LIST:
         return sizeof(struct copse_ioc_list);
+    case COPSE_IOC_DEDUPE:
+        return sizeof(struct copse_ioc_dedupe);
     case BTRFS_IOC_DEFAULT_SUBVOL:
         return sizeof(uint64_t);
     case BTRFS_IOC_SYNC:
@@ -177,7 +195,7 @@ static bool is_allowed(fuse_req_t req, unsigned cmd, const union ioctl_data *dat
 
     if (uid == 0 || uid == getuid())
         return true;
-    return cmd != FS_IOC_SETFSLABEL && cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
+    return cmd != COPSE_IOC_DEDUPE && cmd != FS_IOC_SETFSLABEL && cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
            (cmd != COPSE_IOC_LIST || data->list.kind == COPSE_LIST_EXTENTS);
 }
 
@@ -213,6 +231,8 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
         return stat_at(node, &data->stat_at);
     case COPSE_IOC_LIST:
         return list_next(m, node, &data->list);
+    case COPSE_IOC_DEDUPE:
+        return dedupe(m->fs, node, &data->dedupe);
     case BTRFS_IOC_DEFAULT_SUBVOL:
         return set_default(m->fs, node, data->number64);
     default:

@@ -129,6 +129,9 @@ int copse_lookup(copse_node *dir, const char *name, size_t len, copse_node **out
 /** A whole path from `from` (NULL: the root); symlinks are followed inside the file system. */
 int copse_walk(copse_fs *fs, copse_node *from, const char *path, unsigned flags, copse_node **out);
 
+/** An inode by its number in a subvolume (copse_stat.subvol, .subvol_ino). -ENOENT. */
+int copse_node_by_ino(copse_fs *fs, uint64_t subvol, uint64_t ino, copse_node **out);
+
 struct copse_dirent {
     const char *name; /* not NUL-terminated */
     size_t len;
@@ -196,13 +199,38 @@ int copse_pread(copse_node *node, void *buf, size_t len, uint64_t offset, size_t
 /** Space is promised before this returns (promise 1). *done may be short with -ENOSPC: what was
  *  written before stays, and is set even on failure. */
 int copse_pwrite(copse_node *node, const void *buf, size_t len, uint64_t offset, size_t *done);
-/** mode: FALLOC_FL_* of linux/falloc.h. */
+/**
+ * mode: FALLOC_FL_* of linux/falloc.h, COLLAPSE_RANGE and INSERT_RANGE included: these happen as a
+ * whole or not at all, also in a crash. -EFBIG also where more than a million extents would move.
+ */
 int copse_fallocate(copse_node *node, int mode, uint64_t offset, uint64_t len);
 /** whence: SEEK_DATA or SEEK_HOLE. -ENXIO. */
 int copse_lseek(copse_node *node, uint64_t offset, int whence, uint64_t *out);
 /** Shares a range (FICLONERANGE); len 0: to the end of src. */
 int copse_clone_range(copse_node *src, uint64_t src_offset, uint64_t len, copse_node *dst,
                       uint64_t dst_offset);
+
+struct copse_dedupe_target {
+    copse_node *node;
+    uint64_t offset;
+    /* Results. */
+    uint64_t bytes_deduped; /* the whole length, or 0 */
+    int status;             /* COPSE_DEDUPE_*, or a negative errno */
+};
+#define COPSE_DEDUPE_SAME 0
+#define COPSE_DEDUPE_DIFFERS 1
+/**
+ * Where ranges of other files read as [offset, offset + len) of src does, all of them share its
+ * space from now on (FIDEDUPERANGE). Each is compared while nobody can write; what differs stays as
+ * it is. What one target comes to says its status; others go on. As in Linux, a block at the end of
+ * the range that is not whole is passed over unless both files end there, and a read-only subvolume
+ * is no obstacle.
+ *
+ * @return -EINVAL, -EISDIR: no range of a regular file, then no target was touched
+ */
+int copse_dedupe_range(copse_node *src, uint64_t offset, uint64_t len,
+                       struct copse_dedupe_target *targets, unsigned count);
+
 /** copy_file_range: shares what can be shared, copies the rest. */
 int copse_copy_range(copse_node *src, uint64_t src_offset, copse_node *dst, uint64_t dst_offset,
                      uint64_t len, uint64_t *done);

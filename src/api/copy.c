@@ -20,6 +20,49 @@ COPSE_EXPORT int copse_clone_range(copse_node *src, uint64_t src_offset, uint64_
     return API_CALL(clone_range(src, src_offset, len, dst, dst_offset));
 }
 
+/* ---- deduplicating --------------------------------------------------------------------------- */
+
+static int dedupe_target(copse_node *src, uint64_t offset, uint64_t len,
+                         const struct copse_dedupe_target *target, bool *same)
+{
+    uint64_t end;
+
+    if (inode_of(src)->fs != inode_of(target->node)->fs)
+        return fail(-EXDEV, "%s", strerror(EXDEV));
+    if (__builtin_add_overflow(target->offset, len, &end) || end > INT64_MAX)
+        return fail(-EINVAL, "the range ends behind the largest offset");
+    return file_dedupe_range(inode_of(src), offset, len, inode_of(target->node), target->offset,
+                             same);
+}
+
+static int dedupe_range(copse_node *src, uint64_t offset, uint64_t len,
+                        struct copse_dedupe_target *targets, unsigned count)
+{
+    struct copse_stat st;
+
+    API_REQUIRE(src && (targets || count == 0));
+    TRY(file_check_regular(inode_of(src)));
+    TRY(mount_stat(mount_of_node(src), inode_of(src), &st));
+    if (offset > st.size || len > st.size - offset)
+        return fail(-EINVAL, "the range ends behind the end of the source");
+    for (unsigned i = 0; i < count; i++) {
+        bool same = false;
+
+        int ret = dedupe_target(src, offset, len, &targets[i], &same);
+        targets[i].status = ret < 0 ? ret : same ? COPSE_DEDUPE_SAME : COPSE_DEDUPE_DIFFERS;
+        targets[i].bytes_deduped = ret == 0 && same ? len : 0;
+    }
+    return 0;
+}
+
+COPSE_EXPORT int copse_dedupe_range(copse_node *src, uint64_t offset, uint64_t len,
+                                    struct copse_dedupe_target *targets, unsigned count)
+{
+    return API_CALL(dedupe_range(src, offset, len, targets, count));
+}
+
+/* ---- copying --------------------------------------------------------------------------------- */
+
 struct copying {
     copse_node *src, *dst;
     uint64_t from, to, left, done;
@@ -84,6 +127,17 @@ static int copy_or_share(struct copying *copy)
     return copy_bytes(copy, copy->left);
 }
 
+/* As copy_file_range(2) answers; a length beyond the largest offset is cut. */
+static int copy_check_offsets(uint64_t from, uint64_t to, uint64_t *len)
+{
+    if (from > INT64_MAX || to > INT64_MAX)
+        return fail(-EOVERFLOW, "the range begins behind the largest offset");
+    if (to == INT64_MAX)
+        return fail(-EFBIG, "the range begins at the largest offset");
+    *len = MIN(*len, INT64_MAX - MAX(from, to));
+    return 0;
+}
+
 static int copy_range(copse_node *src, uint64_t src_offset, copse_node *dst, uint64_t dst_offset,
                       uint64_t len, uint64_t *done)
 {
@@ -93,6 +147,10 @@ static int copy_range(copse_node *src, uint64_t src_offset, copse_node *dst, uin
 
     if (inode_of(src)->fs != inode_of(dst)->fs)
         return fail(-EXDEV, "%s", strerror(EXDEV));
+    TRY(copy_check_offsets(src_offset, dst_offset, &len));
+    TRY(file_check_regular(inode_of(src)));
+    TRY(file_check_regular(inode_of(dst)));
+    TRY(inode_may_change(inode_of(dst), false));
     TRY(mount_stat(mount_of_node(src), inode_of(src), &st));
     if (src_offset >= st.size) {
         *done = 0;

@@ -33,6 +33,28 @@ COPSE_EXPORT int copse_lookup(copse_node *dir, const char *name, size_t len, cop
     return ret;
 }
 
+static int node_by_ino(struct mount *mount, uint64_t subvol, uint64_t ino, struct inode **out)
+{
+    struct tree_handle *tree;
+
+    if (!is_fs_tree(subvol))
+        return fail(-ENOENT, "%llu is no subvolume", (unsigned long long)subvol);
+    store_read_lock(mount->fs.store);
+    int ret = roots_get(mount->fs.store->roots, subvol, &tree);
+    store_read_unlock(mount->fs.store);
+    return ret < 0 ? ret : inode_get(&mount->fs, tree, ino, out);
+}
+
+COPSE_EXPORT int copse_node_by_ino(copse_fs *fs, uint64_t subvol, uint64_t ino, copse_node **out)
+{
+    struct inode *found;
+    int ret = API_CALL(node_by_ino(mount_of(fs), subvol, ino, &found));
+
+    if (ret == 0)
+        *out = node_of(found);
+    return ret;
+}
+
 COPSE_EXPORT int copse_readdir(copse_node *dir, uint64_t cookie,
                                int (*fn)(void *arg, const struct copse_dirent *entry), void *arg)
 {

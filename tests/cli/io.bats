@@ -116,3 +116,17 @@ linked 65536/65536 bytes at offset 0
     [ "$size" -gt 30000000 ]
     judge
 }
+
+@test "dedupe shares what reads the same, and nothing else" {
+    io -f -c 'pwrite -q -S 1 0 64k'
+    "$copse" io -f $image:/g -c 'pwrite -q -S 1 0 64k' -c sync -c 'pwrite -q -S 2 64k 4k'
+    [ "$("$copse" df --raw $image | sed -n 's/^Data.*used=//p')" = 135168 ]
+    run -0 untimed "$copse" io $image:/g -c 'dedupe /f 0 0 64k'
+    [ "$output" = 'deduped 65536/65536 bytes at offset 0
+64 KiB, 1 ops' ]
+    [ "$("$copse" df --raw $image | sed -n 's/^Data.*used=//p')" = 69632 ]
+    fails 1 'dedupe: Extents did not match' "$copse" io $image:/g -c 'dedupe /f 0 64k 4k'
+    fails 1 'Invalid argument$' "$copse" io $image:/g -c 'dedupe /f 1 0 4k'
+    fails 2 'bad argument count' "$copse" io $image:/g -c 'dedupe /f 0 0'
+    judge
+}

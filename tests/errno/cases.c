@@ -48,7 +48,6 @@ const struct errno_case errno_cases[] = {
     WRITE("data", MAX - 1, 1, 0),
     WRITE("data", -1, 1, EINVAL),
     WRITE("fixed", 0, 1, EPERM),
-    WRITE("append", 0, 1, EPERM),
     WRITE("dir", 0, 1, EISDIR),
     WRITE("snap/data", 0, 1, EROFS),
 
@@ -77,7 +76,7 @@ const struct errno_case errno_cases[] = {
     FALLOC(0x400, "data", 0, 4096, EOPNOTSUPP),
     FALLOC(0, "fixed", 0, 4096, EPERM),
     FALLOC(PUNCH | KEEP, "fixed", 0, 4096, EPERM),
-    FALLOC(0, "append", 0, 4096, EPERM),
+    FALLOC(0, "append", 0, 4096, 0),
     FALLOC(PUNCH | KEEP, "append", 0, 4096, EPERM),
     FALLOC(ZERO, "append", 0, 4096, EPERM),
     FALLOC(0, "dir", 0, 4096, EISDIR),

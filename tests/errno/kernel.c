@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/btrfs.h>
 #include <linux/fs.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,15 +103,25 @@ static void make_all(void)
     need(set_flag("append", FS_APPEND_FL), "chattr +a");
 }
 
-/* As a user would open it for the call. */
-static int open_for(const char *name, bool writing)
+/* As a user would open it for the call: what has no other word for a directory says it at open. */
+static int open_target(const struct errno_case *c)
 {
+    bool append = c->call == CALL_FALLOCATE && strcmp(c->dst, "append") == 0;
     struct stat st;
 
-    need(stat(path_of(name), &st), name);
-    return open(path_of(name), (S_ISREG(st.st_mode) && writing) || S_ISFIFO(st.st_mode)
-                                   ? O_RDWR
-                                   : O_RDONLY);
+    need(stat(path_of(c->dst), &st), c->dst);
+    if (c->call == CALL_DEDUPE || c->call == CALL_TRUNCATE ||
+        (c->call == CALL_CLONE && S_ISDIR(st.st_mode)))
+        return open(path_of(c->dst), O_RDONLY | O_NONBLOCK);
+    return open(path_of(c->dst), O_RDWR | (append ? O_APPEND : 0));
+}
+
+static int open_source(const struct errno_case *c)
+{
+    int fd = open(path_of(c->src), O_RDONLY | O_NONBLOCK);
+
+    need(fd, c->src);
+    return fd;
 }
 
 static int answer_of(long ret)
@@ -173,18 +184,12 @@ static int make_call(const struct errno_case *c, int src, int dst, uint64_t *don
 
 static int run(const struct errno_case *c, uint64_t *done)
 {
-    bool writing = c->call != CALL_DEDUPE && c->call != CALL_TRUNCATE;
-    /* write(2) has its own word for directories, at open. */
-    bool dir = c->call == CALL_WRITE || c->call == CALL_FALLOCATE || c->call == CALL_COPY;
-    struct stat st;
-    int src = -1, dst;
+    int src = -1, dst = open_target(c);
 
-    need(stat(path_of(c->dst), &st), c->dst);
-    dst = S_ISDIR(st.st_mode) && dir ? open(path_of(c->dst), O_RDWR) : open_for(c->dst, writing);
     if (dst < 0)
         return errno;
     if (c->src)
-        need(src = open_for(c->src, false), c->src);
+        src = open_source(c);
     int answer = make_call(c, src, dst, done);
     if (src >= 0)
         close(src);

@@ -180,7 +180,7 @@ static const struct choice table[] = {
     {op_chown, 10},    {op_times, 5},        {op_xattr_set, 30}, {op_xattr_remove, 15},
     {op_flags, 8},     {op_compression, 20}, {op_readdir, 10},   {op_sync, 30},
     {op_fsync, 20},    {op_fill, 8},         {op_many_links, 5}, {op_background, 10},
-    {op_reopen, 8},    {op_crash, 8},        {op_shift, 30},
+    {op_reopen, 8},    {op_crash, 8},        {op_shift, 30},     {op_dedupe, 40},
 };
 
 /* Where there is no space: what takes it, what gives it back, and what makes it durable. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Operations that move what is mapped: collapse and insert. */
+/* Operations that move or share what is mapped: collapse, insert, deduplicate. */
 #include <linux/falloc.h>
+#include <linux/fs.h>
+#include <string.h>
 
 #include "base/bits.h"
 #include "tests/model/ops.h"
@@ -60,4 +62,109 @@ int op_shift(struct step *step)
         node->content = wanted;
     }
     return ret < 0 ? -1 : 0;
+}
+
+/* ---- deduplicating --------------------------------------------------------------------------- */
+
+#define DEDUPE_MAX (256 * KIB)
+
+struct deduping {
+    struct mnode *src, *dst;
+    uint64_t from, len, to;
+};
+
+static bool reads_same(const struct deduping *d, uint64_t len)
+{
+    static uint8_t a[DEDUPE_MAX], b[DEDUPE_MAX];
+
+    content_read(&d->src->content, d->from, a, len);
+    content_read(&d->dst->content, d->to, b, len);
+    return memcmp(a, b, len) == 0;
+}
+
+static int dedupe_expected(const struct world *world, const struct deduping *d, bool *same)
+{
+    uint64_t sector = world->config.mkfs.sectorsize, len = d->len;
+    uint64_t src_size = d->src->content.size, dst_size = d->dst->content.size;
+
+    if ((d->src->flags ^ d->dst->flags) & FS_NOCOW_FL)
+        return -EINVAL;
+    if (d->from + len > src_size || d->to + len > dst_size)
+        return -EINVAL;
+    if (d->from + len != src_size || d->to + len != dst_size)
+        len = round_down_to(len, sector);
+    uint64_t span = round_up_to(len, sector);
+    if (d->src == d->dst && d->from < d->to + span && d->to < d->from + span)
+        return -EINVAL;
+    *same = reads_same(d, len);
+    return 0;
+}
+
+/* Makes the destination read like the source, so that there is something to find. */
+static int write_alike(struct step *step, const struct deduping *d)
+{
+    static uint8_t bytes[DEDUPE_MAX];
+    struct world *world = step->world;
+    struct inode *inode;
+    size_t done = 0;
+
+    content_read(&d->src->content, d->from, bytes, d->len);
+    if (world_inode(world, d->dst, &inode) < 0)
+        return -1;
+    int ret = mount_pwrite(world->m, inode, bytes, d->len, d->to, &done);
+    mount_put(world->m, inode);
+    ret = answered(step, "write what is to be deduplicated", ret, 0);
+    if (ret >= 0 && done > 0) {
+        model_will_change(d->dst);
+        content_write(&d->dst->content, d->to, bytes, done);
+    }
+    return ret < 0 ? -1 : 0;
+}
+
+static int dedupe(struct step *step, const struct deduping *d)
+{
+    struct world *world = step->world;
+    bool want = false, same = false;
+    struct inode *src, *dst;
+    char text[700];
+
+    snprintf(text, sizeof(text), "dedupe %.200s at %llu, %llu bytes (size %llu)",
+             model_path(&world->now, d->src), LLU(d->from), LLU(d->len), LLU(d->src->content.size));
+    snprintf(text + strlen(text), 300, " to %.200s at %llu (size %llu)",
+             model_path(&world->now, d->dst), LLU(d->to), LLU(d->dst->content.size));
+    if (world_inode(world, d->src, &src) < 0)
+        return -1;
+    if (world_inode(world, d->dst, &dst) < 0) {
+        mount_put(world->m, src);
+        return -1;
+    }
+    int expected = dedupe_expected(world, d, &want);
+    int ret = file_dedupe_range(src, d->from, d->len, dst, d->to, &same);
+    mount_put(world->m, src);
+    mount_put(world->m, dst);
+    ret = answered(step, text, ret, expected);
+    if (ret > 0 && same != want)
+        return wrong(world, "%s: %s", text, same ? "differs in fact" : "is the same in fact");
+    return ret < 0 ? -1 : 0;
+}
+
+/* Whatever it answers, it changes no byte. */
+int op_dedupe(struct step *step)
+{
+    uint64_t sector = step->world->config.mkfs.sectorsize;
+    struct deduping d = {.src = pick_file(step), .dst = pick_file(step)};
+
+    if (!d.src || d.src->content.size == 0)
+        return 0;
+    uint64_t most = MIN(d.src->content.size, 2 * MIB);
+    d.from = round_down_to(pick(step, most), sector);
+    d.to = round_down_to(pick(step, MIN(d.dst->content.size, 2 * MIB) + 1), sector);
+    d.len = 1 + pick(step, MIN(d.src->content.size - d.from, DEDUPE_MAX));
+    if (chance(step, 2))
+        d.len = MIN(round_up_to(d.len, sector), DEDUPE_MAX);
+    bool apart = d.src != d.dst || d.from + d.len <= d.to || d.to + d.len <= d.from;
+    if (!chance(step, 3) && apart && d.from + d.len <= d.src->content.size &&
+        write_alike(step, &d) < 0)
+        return -1;
+    return dedupe(step, &d);
 }

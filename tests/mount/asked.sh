@@ -79,6 +79,27 @@ changing() {
     judged "after changes asked of a mount"
 }
 
+# Linux lets neither of these through to a FUSE file system.
+ranges() {
+    new_image 256M
+    mounted || not_ok "mounted"
+    user "$copse" io -f "$dir/a" -c 'pwrite -q -S 1 0 64k' -c fsync
+    user "$copse" io -f "$dir/b" -c 'pwrite -q -S 1 0 64k' -c fsync
+    user "$copse" io -f "$dir/c" -c 'pwrite -q -S 2 0 64k' -c fsync
+    is "before" "$(user "$copse" df --raw "$dir" | sed -n 's/^Data.*used=//p')" 196608
+    try "what is the same is deduplicated" user "$copse" io "$dir/b" -c "dedupe $dir/a 0 0 64k"
+    try "synced" user "$copse" sync "$dir"
+    is "and held once" "$(user "$copse" df --raw "$dir" | sed -n 's/^Data.*used=//p')" 131072
+    refused "what differs is not" "*Extents did not match." \
+        user "$copse" io "$dir/c" -c "dedupe $dir/a 0 0 64k"
+    refused "nor what is not a range" "*Invalid argument" \
+        user "$copse" io "$dir/b" -c "dedupe $dir/a 1 0 4k"
+    refused "collapse does not get as far as us" "*Operation not supported" \
+        user "$copse" io "$dir/a" -c 'fcollapse 0 4k'
+    try "unmounted" unmounted
+    judged "after ranges were shared through a mount"
+}
+
 others() {
     ((EUID == 0)) || {
         skip "what others may ask" "not root"
@@ -96,7 +117,7 @@ others() {
     try "unmounted" "$COPSE" umount "$dir"
 }
 
-groups=(looking changing others)
+groups=(looking changing ranges others)
 (($#)) && groups=("$@")
 for group in "${groups[@]}"; do
     "$group"

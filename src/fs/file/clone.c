@@ -4,15 +4,7 @@
  * written first, since only what is mapped can be shared. Each item is one change, and the
  * destination's size follows, so that a crash leaves a part of the clone and nothing odd.
  */
-#include "fs/file/internal.h"
-
-struct clone {
-    struct inode *src, *dst;
-    struct file_state *src_file, *dst_file;
-    uint64_t src_start, dst_start;
-    uint64_t len;  /* bytes */
-    uint64_t span; /* the same, out to sectors */
-};
+#include "fs/file/remap.h"
 
 /* ---- one step -------------------------------------------------------------------------------- */
 
@@ -100,23 +92,28 @@ static int clone_step(struct clone *clone, uint64_t *done)
     return ret;
 }
 
-static int clone_all(struct clone *clone)
+int clone_mapped(struct clone *clone)
 {
     uint64_t done = 0;
 
-    if (clone->dst_start > size_get(clone->dst))
-        TRY(write_old_tail(clone->dst));
-    TRY(writeback_held(clone->src_file));
-    if (clone->dst != clone->src)
-        TRY(writeback_held(clone->dst_file));
     while (done < clone->len)
         TRY(clone_step(clone, &done));
     return 0;
 }
 
+static int clone_all(struct clone *clone)
+{
+    if (clone->dst_start > size_get(clone->dst))
+        TRY(write_old_tail(clone->dst));
+    TRY(writeback_held(clone->src_file));
+    if (clone->dst != clone->src)
+        TRY(writeback_held(clone->dst_file));
+    return clone_mapped(clone);
+}
+
 /* ---- whether it may be ----------------------------------------------------------------------- */
 
-static int check_kinds(struct inode *src, struct inode *dst)
+int clone_check_kinds(const struct inode *src, const struct inode *dst)
 {
     if (inode_is_dir(src) || inode_is_dir(dst))
         return fail(-EISDIR, "directories cannot be cloned");
@@ -137,7 +134,7 @@ static int check_range(struct clone *clone)
         clone->len = size - clone->src_start;
     uint64_t src_end = clone->src_start + clone->len;
     if (clone->dst_start > FILE_SIZE_MAX || clone->len > FILE_SIZE_MAX - clone->dst_start)
-        return fail(-EFBIG, "the range ends behind the largest offset");
+        return fail(-EINVAL, "the range ends behind the largest offset");
     if (!is_aligned(clone->src_start | clone->dst_start, sector))
         return fail(-EINVAL, "the range does not begin at a block");
     clone->span = round_up_to(clone->len, sector);
@@ -163,33 +160,19 @@ static int clone_locked(struct clone *clone)
     return 1;
 }
 
-static bool comes_first(const struct inode *a, const struct inode *b)
+/* Locks both, holds both. */
+static int clone_between(struct clone *clone)
 {
-    if (a->tree->root.id != b->tree->root.id)
-        return a->tree->root.id < b->tree->root.id;
-    return a->ino < b->ino;
-}
+    struct file_pair pair = pair_lock(clone->src, clone->dst);
 
-/* Locks both, holds both, in the one order. */
-static int clone_between(struct clone *clone, struct inode *first, struct inode *second)
-{
-    pthread_rwlock_wrlock(&first->lock);
-    if (second != first)
-        pthread_rwlock_wrlock(&second->lock);
     int ret = clone_locked(clone);
     if (ret == 1) {
-        file_hold(first->file);
-        if (second != first)
-            file_hold(second->file);
+        pair_hold(&pair);
         ret = clone_all(clone);
         inode_touch(clone->dst, true);
-        if (second != first)
-            file_unhold(second->file);
-        file_unhold(first->file);
+        pair_unhold(&pair);
     }
-    if (second != first)
-        pthread_rwlock_unlock(&second->lock);
-    pthread_rwlock_unlock(&first->lock);
+    pair_unlock(&pair);
     return ret;
 }
 
@@ -204,10 +187,9 @@ int file_clone_range(struct inode *src, uint64_t src_offset, uint64_t len, struc
         .len = len,
     };
 
-    TRY(check_kinds(src, dst));
+    TRY(clone_check_kinds(src, dst));
     files_enter(src->fs);
-    int ret =
-        comes_first(src, dst) ? clone_between(&clone, src, dst) : clone_between(&clone, dst, src);
+    int ret = clone_between(&clone);
     files_leave(src->fs);
     return ret;
 }

@@ -22,6 +22,9 @@ void files_release(struct fs *fs);
 /* Called when the inode leaves memory: must have nothing dirty. */
 void file_state_free(struct inode *inode);
 
+/* -EISDIR, -EINVAL unless it is a regular file. */
+int file_check_regular(const struct inode *inode) MUST_USE;
+
 /* All of these take inode->lock and the metadata lock themselves. */
 
 /* *done < len only at the end of the file. */
@@ -35,6 +38,14 @@ int file_fallocate(struct inode *inode, int mode, uint64_t offset, uint64_t len)
 int file_seek(struct inode *inode, uint64_t offset, int whence, uint64_t *out) MUST_USE;
 int file_clone_range(struct inode *src, uint64_t src_offset, uint64_t len, struct inode *dst,
                      uint64_t dst_offset) MUST_USE;
+/*
+ * Where [src_offset, src_offset + len) reads as the range of dst does, both are mapped to the same
+ * extents; *same false: it does not, and nothing was changed. A length that ends inside a block,
+ * but not at the end of both files, counts as one block less (Linux does so). -EINVAL: not at
+ * blocks, overlapping, behind an end; -EPERM, -EROFS.
+ */
+int file_dedupe_range(struct inode *src, uint64_t src_offset, uint64_t len, struct inode *dst,
+                      uint64_t dst_offset, bool *same) MUST_USE;
 
 struct file_map {
     uint64_t offset, len, address;

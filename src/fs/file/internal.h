@@ -144,8 +144,6 @@ static inline struct engine *file_engine(const struct inode *inode)
 /* Around whatever changes the content of files; not recursive. */
 void files_enter(struct fs *fs);
 void files_leave(struct fs *fs);
-/* -EISDIR, -EINVAL unless it is a regular file. */
-int file_check_regular(const struct inode *inode) MUST_USE;
 /* The state, or NULL when nothing was ever written through this inode. */
 struct file_state *file_state_peek(struct inode *inode);
 int file_state_get(struct inode *inode, struct file_state **out) MUST_USE;

@@ -6,6 +6,7 @@
 #include "fs/file/internal.h"
 
 #include <linux/falloc.h>
+#include <sys/stat.h>
 
 /* ---- preallocated extents -------------------------------------------------------------------- */
 
@@ -273,16 +274,30 @@ static int check_mode(int mode)
     }
 }
 
+static int check_range(uint64_t offset, uint64_t len)
+{
+    if (len == 0 || offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX)
+        return fail(-EINVAL, "fallocate of no range");
+    return 0;
+}
+
+static int check_kind(const struct inode *inode)
+{
+    if (inode_is_reg(inode) || inode_is_dir(inode))
+        return file_check_regular(inode);
+    return fail((inode->item.mode & S_IFMT) == S_IFIFO ? -ESPIPE : -ENODEV,
+                "inode %llu is no regular file", LLU(inode->ino));
+}
+
 int file_fallocate(struct inode *inode, int mode, uint64_t offset, uint64_t len)
 {
     uint64_t sector = file_sectorsize(inode);
     struct falloc fa = {.start = offset, .end = offset + len};
 
+    TRY(check_range(offset, len));
     TRY(check_mode(mode));
-    TRY(file_check_regular(inode));
-    if (len == 0)
-        return fail(-EINVAL, "fallocate of no bytes");
-    if (offset > FILE_SIZE_MAX || len > FILE_SIZE_MAX - offset)
+    TRY(check_kind(inode));
+    if (len > FILE_SIZE_MAX - offset)
         return fail(-EFBIG, "fallocate beyond the largest offset");
     fa.inner = round_up_to(fa.start, sector);
     fa.inner_end = round_down_to(fa.end, sector);

@@ -107,7 +107,7 @@ static int truncate_locked(struct inode *inode, uint64_t size)
 int file_truncate(struct inode *inode, uint64_t size)
 {
     if (size > FILE_SIZE_MAX)
-        return fail(-EFBIG, "inode %llu: size %llu is too large", LLU(inode->ino), LLU(size));
+        return fail(-EINVAL, "inode %llu: size %llu is too large", LLU(inode->ino), LLU(size));
     files_enter(inode->fs);
     pthread_rwlock_wrlock(&inode->lock);
     int ret = truncate_locked(inode, size);

@@ -34,6 +34,9 @@ int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t l
     (void)m;
     *done = 0;
     TRY(is_regular(inode));
+    if (offset > INT64_MAX || len > INT64_MAX - offset)
+        return fail(-EINVAL, "inode %llu: a write that ends behind the largest offset",
+                    (unsigned long long)inode->ino);
     TRY(inode_may_change(inode, offset >= inode->item.size));
     return file_write(inode, buf, len, offset, done);
 }
