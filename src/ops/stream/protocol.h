@@ -21,7 +21,7 @@
 /* Longest command: Linux makes none above 64 KiB in protocol 1. */
 #define COMMAND_MAX_V1 (64u * 1024)
 #define COMMAND_MAX (16u * 1024 * 1024)
-#define STREAM_PATH_MAX 4096
+#define STREAM_PATH_MAX 65535
 #define STREAM_XATTR_MAX (64u * 1024)
 
 /* C(NAME, number, first protocol that has it, "name as btrfs receive --dump prints it", required)
