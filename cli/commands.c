@@ -104,6 +104,12 @@ const struct command commands[] = {
     IN("property", "get", property_get, "P [NAME]", "print properties: ro, label, compression",
        NULL),
     IN("property", "set", property_set, "P NAME VALUE", "set a property: label, compression", NULL),
+    TOP(send, "[-p P] [-c P]… [-f FILE] [--proto N] [--compressed-data] [--no-data] P…",
+        "send read-only subvolumes as a stream",
+        "-p P  what differs from that snapshot   -c P  which may be cloned from\n"
+        "-f FILE  to there, else to standard output   -e  one stream for several subvolumes\n"
+        "--proto N  1, 2 or 3 (1)   --compressed-data  as it is on disk\n"
+        "--no-data  only say where data differs   -q  say less   -v  say more"),
     TOP(receive, "[-f FILE] [-e] [-E N] P  |  --dump [-f FILE] [-e]",
         "receive subvolumes from a send stream",
         "-f FILE  the stream, else standard input   -e  stop at the first end command\n"

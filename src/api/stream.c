@@ -20,3 +20,20 @@ COPSE_EXPORT int copse_stream_dump(const struct copse_stream_source *source,
 {
     return API_CALL(dump(source, options, sink));
 }
+
+static int send_subvol(copse_node *subvol, const struct copse_send_options *given,
+                       const struct copse_stream_sink *sink)
+{
+    struct copse_send_options options;
+
+    API_REQUIRE(subvol && given && sink && sink->write);
+    TRY(api_take_options(&options, sizeof(options), given));
+    API_REQUIRE(options.clones || options.clone_count == 0);
+    return stream_send(mount_of_node(subvol), inode_of(subvol), &options, sink);
+}
+
+COPSE_EXPORT int copse_send(copse_node *subvol, const struct copse_send_options *options,
+                            const struct copse_stream_sink *sink)
+{
+    return API_CALL(send_subvol(subvol, options, sink));
+}

@@ -47,6 +47,26 @@ int file_clone_range(struct inode *src, uint64_t src_offset, uint64_t len, struc
 int file_dedupe_range(struct inode *src, uint64_t src_offset, uint64_t len, struct inode *dst,
                       uint64_t dst_offset, bool *same) MUST_USE;
 
+/* ---- compressed extents as they are (send streams) ------------------------------------------- */
+
+/* The stored bytes of an extent of this file, [addr, addr + len) of the disk, verified. pos: where
+ * the file maps it, for messages. */
+int file_read_encoded(struct inode *inode, uint64_t pos, uint64_t addr, void *buf,
+                      uint64_t len) MUST_USE;
+
+struct file_encoded {
+    uint64_t offset, file_len;      /* of the file */
+    uint64_t ram_bytes, ram_offset; /* of the whole extent, unpacked; where the part begins */
+    uint8_t compression;            /* COMPRESS_*, not none */
+    const void *data;
+    uint64_t len;
+};
+/*
+ * Makes the packed data an extent of the file, or, where that cannot be (it does not lie on blocks,
+ * the file has no checksums), writes what is in it. Data that cannot be unpacked is refused.
+ */
+int file_write_encoded(struct inode *inode, const struct file_encoded *what) MUST_USE;
+
 struct file_map {
     uint64_t offset, len, address;
     bool is_inline, prealloc, compressed, delalloc, shared;

@@ -90,7 +90,8 @@ static int usable(const struct candidates *all, const struct send_file *file, st
     TRY(side_span(side, candidate->ino, pos, &span));
     if (span.kind != SPAN_DATA || span.bytenr != want->bytenr || span.offset != want->offset)
         return 0;
-    n = MIN(MIN(span.end - span.start, want->end - want->start), item.size - pos);
+    n = MIN(span.end - span.start, want->end - want->start);
+    n = MIN(n, item.size - pos);
     if (side == &all->send->new_side && candidate->ino == file->ino)
         n = MIN(n, want->start - pos);
     /* A length that is no multiple of sectors must end at the end of both files. */
@@ -109,8 +110,8 @@ static int try_side(const struct candidates *all, const struct send_file *file, 
 
         TRY(usable(all, file, side, candidate, &len));
         if (len > best->len)
-            *best = (struct clone_source){side, candidate->ino,
-                                          candidate->base + all->span->offset, len};
+            *best = (struct clone_source){side, candidate->ino, candidate->base + all->span->offset,
+                                          len};
     }
     return 0;
 }

@@ -246,8 +246,8 @@ static int collect_inode(struct names_diff *diff, uint64_t ino, bool *again)
 
     *again = false;
     int in_old = look_at(diff->send->old_side, ino, &old_id, &old_item, &gone);
-    int in_new = in_old < 0 ? in_old
-                            : look_at(&diff->send->new_side, ino, &new_id, &new_item, &come);
+    int in_new =
+        in_old < 0 ? in_old : look_at(&diff->send->new_side, ino, &new_id, &new_item, &come);
     int ret = in_new < 0 ? in_new : 0;
     if (ret == 0 && in_old == 0 && in_new == 0 && old_id.generation == new_id.generation) {
         struct places rest = come;

@@ -182,8 +182,8 @@ static int look_up(struct subject *s, struct text *path, struct side_xattrs *now
         ret = side_inode(send->old_side, ino, &s->old);
         if (ret < 0 && ret != -ENOENT)
             return ret;
-        s->fresh = ret == -ENOENT || (ino != INO_SUBVOL_ROOT &&
-                                      s->old.generation != s->item.generation);
+        s->fresh =
+            ret == -ENOENT || (ino != INO_SUBVOL_ROOT && s->old.generation != s->item.generation);
     }
     TRY(side_path(&send->new_side, ino, path));
     TRY(side_xattrs(&send->new_side, ino, now));

@@ -288,7 +288,9 @@ static int walk_spans(struct content *c)
         send_unlock(c->send);
         if (ret < 0)
             return ret;
-        uint64_t to = MIN(MIN(span.end, old.end), end);
+        uint64_t to = MIN(span.end, old.end);
+
+        to = MIN(to, end);
         if (span.kind == SPAN_HOLE && old.kind == SPAN_HOLE && to == UINT64_MAX)
             break;
         span = span_cut(&span, pos, to);

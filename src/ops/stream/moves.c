@@ -49,9 +49,9 @@ static int dir_place(struct names_diff *diff, const struct identity *dir, struct
         ret = identity_of(old, name.parent, &parent);
     send_unlock(diff->send);
     if (ret < 0)
-        return ret == -ENOENT ? fail(-EUCLEAN, "directory %llu has no name",
-                                     (unsigned long long)dir->ino)
-                              : ret;
+        return ret == -ENOENT
+                   ? fail(-EUCLEAN, "directory %llu has no name", (unsigned long long)dir->ino)
+                   : ret;
     return place_new(&parent, name.name, name.len, out);
 }
 
@@ -251,8 +251,8 @@ static int go_first(struct names_diff *diff, struct task *task, unsigned depth)
 }
 
 /*
- * The lowest directory above (or at) `dir`, and below `object`, that has still to move; *found NULL:
- * dir is not below the object.
+ * The lowest directory above (or at) `dir`, and below `object`, that has still to move; *found
+ * NULL: dir is not below the object.
  */
 static int find_mover(struct names_diff *diff, const struct identity *start,
                       const struct object *object, struct task **found)

@@ -70,7 +70,8 @@ struct slot *slot_find(struct names_diff *diff, const struct place *place);
 int slot_add(struct names_diff *diff, const struct place *place, struct object *object,
              struct task *task) MUST_USE;
 void slot_drop(struct names_diff *diff, const struct place *place);
-int place_new(const struct identity *dir, const char *name, size_t len, struct place **out) MUST_USE;
+int place_new(const struct identity *dir, const char *name, size_t len,
+              struct place **out) MUST_USE;
 /* Who the inode is in that side; the metadata lock is held. */
 int identity_of(struct side *side, uint64_t ino, struct identity *out) MUST_USE;
 

@@ -2,6 +2,7 @@
 /* Sending a subvolume: what is checked before, the frame of the stream, and how commands look. */
 #include "ops/stream/send.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -26,8 +27,8 @@ int send_end(struct send *send)
     if (!options->progress || send->out.bytes - send->reported < REPORT_BYTES)
         return 0;
     send->reported = send->out.bytes;
-    progress = (struct copse_stream_progress){send->out.commands, send->out.bytes,
-                                              text_get(&send->path)};
+    progress =
+        (struct copse_stream_progress){send->out.commands, send->out.bytes, text_get(&send->path)};
     return options->progress(options->arg, &progress) ? fail(-ECANCELED, "stopped") : 0;
 }
 

@@ -47,12 +47,12 @@ int send_content(struct send *send) MUST_USE;
 struct send_file {
     uint64_t ino;
     const char *path;
-    uint64_t size;     /* as it shall be */
-    uint64_t old_size; /* as the receiver has it; goes along with what is sent */
-    bool fresh;        /* the receiver's file is empty */
+    uint64_t size;        /* as it shall be */
+    uint64_t old_size;    /* as the receiver has it; goes along with what is sent */
+    bool fresh;           /* the receiver's file is empty */
     uint64_t first, last; /* not fresh: keys of the first and last extent item that differ */
-    uint64_t cut;      /* the receiver's file was cut to that size, UINT64_MAX: not */
-    bool touched;      /* something was sent */
+    uint64_t cut;         /* the receiver's file was cut to that size, UINT64_MAX: not */
+    bool touched;         /* something was sent */
 };
 int send_data(struct send *send, struct send_file *file) MUST_USE;
 int send_truncate(struct send *send, struct send_file *file, uint64_t size) MUST_USE;

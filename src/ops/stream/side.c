@@ -261,7 +261,7 @@ static int decode_span(struct side *side, const struct path *path, struct span *
     out->disk_bytes = item.disk_num_bytes;
     out->ram_bytes = item.ram_bytes;
     out->offset = item.offset;
-    out->kind = item.disk_bytenr == 0              ? SPAN_HOLE
+    out->kind = item.disk_bytenr == 0           ? SPAN_HOLE
                 : disk->type == FILE_EXTENT_REG ? SPAN_DATA
                                                 : SPAN_PREALLOC;
     return 0;

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* send: read-only subvolumes as a stream. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "progress.h"
+#include "session.h"
+#include "size.h"
+#include "stream_io.h"
+
+/* A subvolume that an argument names. */
+struct chosen {
+    struct place place;
+    struct file file;
+    bool open;
+};
+
+struct sending {
+    struct cli *cli;
+    const char *output, *parent_arg; /* NULL: none */
+    const char **clone_args;
+    unsigned clone_count;
+    unsigned protocol;
+    bool compressed_data, no_data, one_stream, quiet, verbose;
+    struct chosen parent, *clones;
+    copse_node **clone_nodes;
+    struct progress bar;
+};
+
+static int choose(struct sending *s, const char *arg, struct chosen *out)
+{
+    int result = place_open(s->cli, arg, WANT_LOOK, true, &out->place, &out->file);
+
+    if (result != 0)
+        return result;
+    out->open = true;
+    cli_failed_in_library(false);
+    if (!out->file.node)
+        return cli_fail_because(s->cli, arg, -EOPNOTSUPP,
+                                "a mounted file system is sent by its own mount only");
+    return 0;
+}
+
+static void release(struct chosen *chosen)
+{
+    if (!chosen->open)
+        return;
+    file_close(&chosen->file);
+    place_free(&chosen->place);
+    chosen->open = false;
+}
+
+static int choose_sources(struct sending *s)
+{
+    if (s->parent_arg) {
+        int result = choose(s, s->parent_arg, &s->parent);
+        if (result != 0)
+            return result;
+    }
+    s->clones = need_memory(calloc(s->clone_count + 1, sizeof(*s->clones)));
+    s->clone_nodes = need_memory(calloc(s->clone_count + 1, sizeof(copse_node *)));
+    for (unsigned i = 0; i < s->clone_count; i++) {
+        int result = choose(s, s->clone_args[i], &s->clones[i]);
+        if (result != 0)
+            return result;
+        s->clone_nodes[i] = s->clones[i].file.node;
+    }
+    return 0;
+}
+
+static void release_sources(struct sending *s)
+{
+    release(&s->parent);
+    for (unsigned i = 0; s->clones && i < s->clone_count; i++)
+        release(&s->clones[i]);
+    free(s->clones);
+    free(s->clone_nodes);
+    free(s->clone_args);
+}
+
+static int show_progress(void *arg, const struct copse_stream_progress *progress)
+{
+    struct sending *s = arg;
+
+    progress_add(&s->bar, progress->bytes - s->bar.done);
+    return cli_interrupted();
+}
+
+static int send_one(struct sending *s, const char *arg, struct stream_file *file, bool first,
+                    bool last)
+{
+    struct copse_send_options options = COPSE_SEND_OPTIONS_INIT;
+    const struct copse_stream_sink sink = stream_sink(file);
+    struct chosen chosen = {0};
+    int result = choose(s, arg, &chosen);
+
+    if (result != 0) {
+        release(&chosen);
+        return result;
+    }
+    options.parent = s->parent.open ? s->parent.file.node : NULL;
+    options.clones = s->clone_nodes;
+    options.clone_count = s->clone_count;
+    options.protocol = s->protocol;
+    options.compressed_data = s->compressed_data;
+    options.no_data = s->no_data;
+    options.omit_header = s->one_stream && !first;
+    options.omit_end = s->one_stream && !last;
+    options.progress = show_progress;
+    options.arg = s;
+    if (!s->quiet && s->verbose)
+        fprintf(stderr, "At subvol %s\n", arg);
+    progress_start(&s->bar, s->quiet);
+    int ret = copse_send(chosen.file.node, &options, &sink);
+    progress_end(&s->bar);
+    cli_failed_in_library(true);
+    if (ret < 0)
+        result = cli_fail(s->cli, arg, ret);
+    release(&chosen);
+    return result;
+}
+
+static int send_all(struct sending *s, int argc, char **argv)
+{
+    struct stream_file file;
+    int result = choose_sources(s);
+
+    if (result == 0)
+        result = stream_open_output(s->cli, s->output, &file);
+    if (result != 0)
+        return result;
+    for (int i = optind; result == 0 && i < argc; i++)
+        result = send_one(s, argv[i], &file, i == optind, i + 1 == argc);
+    int closed = stream_close(s->cli, &file);
+    return result ? result : closed;
+}
+
+enum { OPTION_PROTO = 256, OPTION_COMPRESSED, OPTION_NO_DATA };
+
+static int take_option(struct sending *s, int option)
+{
+    uint64_t number;
+
+    switch (option) {
+    case 'p':
+        if (s->parent_arg)
+            return cli_usage(s->cli, "-p %s: there can be one parent only", optarg);
+        s->parent_arg = optarg;
+        return 0;
+    case 'c':
+        s->clone_args[s->clone_count++] = optarg;
+        return 0;
+    case 'f':
+        s->output = optarg;
+        return 0;
+    case OPTION_PROTO:
+        if (!parse_number(optarg, &number) || number > 3)
+            return cli_usage(s->cli, "--proto %s: not 1, 2 or 3", optarg);
+        s->protocol = number ? (unsigned)number : 2;
+        return 0;
+    default:
+        s->compressed_data |= option == OPTION_COMPRESSED;
+        s->no_data |= option == OPTION_NO_DATA;
+        s->one_stream |= option == 'e';
+        s->quiet |= option == 'q';
+        s->verbose |= option == 'v';
+        return option == '?' ? EXIT_USAGE : 0;
+    }
+}
+
+int cmd_send(struct cli *cli, int argc, char **argv)
+{
+    static const struct option longs[] = {{"proto", required_argument, NULL, OPTION_PROTO},
+                                          {"compressed-data", no_argument, NULL, OPTION_COMPRESSED},
+                                          {"no-data", no_argument, NULL, OPTION_NO_DATA},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {0}};
+    struct sending s = {.cli = cli};
+    bool started = false;
+    int option, result = 0;
+
+    s.clone_args = need_memory(calloc((size_t)argc + 1, sizeof(char *)));
+    while (result == 0 && (option = cli_option(cli, argc, argv, "ep:c:f:qv", longs, &started)) >= 0)
+        result = take_option(&s, option);
+    if (result == 0 && cli_count(cli, argc, 1, -1) != 0)
+        result = EXIT_USAGE;
+    if (s.protocol == 0)
+        s.protocol = s.compressed_data ? 2 : 1;
+    if (result == 0)
+        result = send_all(&s, argc, argv);
+    release_sources(&s);
+    return result;
+}
