@@ -32,9 +32,12 @@
 /* What node.address holds while the hash must not find the node; no block lies there. */
 #define ADDRESS_HIDDEN UINT64_MAX
 
+#define CACHE_LINE 64 /* of the processor */
+
 /*
- * The first members are read by searches without a lock, see cache.c. The memory of a struct node
- * stays a struct node until the forest is freed.
+ * The first members are read by searches without a lock, see cache.c, and all that a search needs
+ * is in one line of the processor's cache. The memory of a struct node stays a struct node until
+ * the forest is freed.
  */
 struct node {
     _Atomic uint64_t address; /* bytenr, or ADDRESS_HIDDEN */
@@ -43,13 +46,14 @@ struct node {
     atomic_bool recent;    /* used since the clock's hand came by */
     bool dirty;            /* in a dirty list; changed by the writer, under the cache's lock */
     bool in_slab;          /* its data is a part of its slab's */
+    uint32_t leaf_items;   /* of a leaf: about how many, to fetch what a search will look at */
     uint32_t streak;       /* the slot behind the last insertion, 0: none */
     uint8_t *data;
     uint64_t bytenr;
     uint64_t birth; /* epoch of the forest when this transaction made it; 0: read from the device */
     struct forest *forest;
     TAILQ_ENTRY(node) link; /* clean: clock; dirty: a dirty list; unused: pool */
-};
+} __attribute__((aligned(CACHE_LINE)));
 
 TAILQ_HEAD(node_list, node);
 
@@ -58,13 +62,13 @@ struct cache {
     _Atomic(struct node *) *buckets;
     uint32_t bucket_bits;
     uint32_t nodesize;
-    uint64_t max_nodes;     /* soft limit */
-    uint64_t nodes;         /* in use: hashed, or loose in somebody's hands */
-    uint64_t buffers;       /* data buffers, those of the pool too */
+    uint64_t max_nodes; /* soft limit */
+    uint64_t nodes;     /* in use: hashed, or loose in somebody's hands */
+    uint64_t buffers;   /* data buffers, those of the pool too */
     void (*watch)(void *ctx, uint64_t bytes);
     void *watch_ctx;
     uint64_t watched_buffers; /* as the watcher knows */
-    struct node_list clock; /* clean nodes; the hand is at the head */
+    struct node_list clock;   /* clean nodes; the hand is at the head */
     struct node_list dirty[2];
     _Atomic uint64_t dirty_nodes;
     struct node_list pool; /* unused, perhaps with a buffer */
@@ -146,6 +150,12 @@ static inline uint8_t level_of(const struct node *node)
 static inline uint32_t items_of(const struct node *node)
 {
     return le32_get(node_header(node)->nritems);
+}
+
+/* After the number of items changed. */
+static inline void leaf_items_note(struct node *node)
+{
+    node->leaf_items = level_of(node) ? 0 : items_of(node);
 }
 
 static inline uint64_t generation_of(const struct node *node)

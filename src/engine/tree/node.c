@@ -146,6 +146,7 @@ static uint8_t *data_mut(struct node *node, uint32_t offset)
 static void set_items(struct node *node, uint32_t nritems)
 {
     header_mut(node)->nritems = le32_of(nritems);
+    leaf_items_note(node);
 }
 
 void node_set_flag(struct node *node, uint64_t header_flag, bool on)
