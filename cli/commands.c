@@ -116,6 +116,27 @@ const struct command commands[] = {
         "-E N  --max-errors N  give up at so many failed commands, 0 never (1)\n"
         "-q  say less   -v  say more   -C  -m DIR  as without: nothing outside P is ever touched\n"
         "--dump  print what the stream says; takes no P"),
+    IN("quota", "enable", quota_enable, "[-s] T", "switch quotas on, and count",
+       "-s  simple quotas: count what is written from now on, to who wrote it first"),
+    IN("quota", "disable", quota_disable, "T", "switch quotas off, and forget all groups", NULL),
+    IN("quota", "rescan", quota_rescan, "[-s | -w | -W] T", "count everything anew",
+       "-s  print whether one is running   -w  all of it   -W  the rest of one that is running"),
+    IN("quota", "status", quota_status, "T", "print whether quotas are on and consistent", NULL),
+    IN("qgroup", "create", qgroup_create, "GROUP T", "make a quota group",
+       "GROUP  LEVEL/NUMBER; those of level 0 are the subvolumes'"),
+    IN("qgroup", "destroy", qgroup_destroy, "GROUP T", "remove a quota group", NULL),
+    IN("qgroup", "assign", qgroup_assign, "[--rescan | --no-rescan] GROUP PARENT T",
+       "put a group into one of a higher level", NULL),
+    IN("qgroup", "remove", qgroup_remove, "[--rescan | --no-rescan] GROUP PARENT T",
+       "take a group out of another", NULL),
+    IN("qgroup", "limit", qgroup_limit, "[-c] [-e] SIZE|none [GROUP] P", "limit a quota group",
+       "-e  what it has alone, else what it references   -c  as without\n"
+       "without GROUP: that of the subvolume at P"),
+    IN("qgroup", "show", qgroup_show,
+       "[-p] [-c] [-r] [-e] [-F | -f] [--sort=COLUMN,…] [--sync] [UNITS] P", "print quota groups",
+       "-p parents   -c members   -r -e  limits of what is referenced, of what is exclusive\n"
+       "-F  those P is in   -f  that of P alone   --sync  commit first\n"
+       "--sort  by qgroupid, rfer, excl, max_rfer, max_excl, path; -COLUMN  backwards\n" UNITS),
     IN("inspect", "dump-super", dump_super, "[-a] [-f] [-F] [-s COPY] DEV…", "print superblocks",
        "-a  all copies   -f  all of it   -F  also without magic   -s  that copy"),
     IN("inspect", "dump-tree", dump_tree, "[-t TREE] [-b BLOCK [--follow]] T", "print trees",

@@ -345,6 +345,67 @@ int copse_subvol_snapshot(copse_node *source, copse_node *dir, const char *name,
 /** Whether node is the root directory of a subvolume. */
 bool copse_is_subvol(const copse_node *node);
 
+/* ---- quotas
+ * -------------------------------------------------------------------------------------------- */
+
+enum copse_quota_mode { COPSE_QUOTA_OFF, COPSE_QUOTA_FULL, COPSE_QUOTA_SIMPLE };
+
+struct copse_quota_status {
+    enum copse_quota_mode mode;
+    bool inconsistent; /* what the groups count is wrong: a rescan mends it */
+    bool rescanning;
+    uint64_t rescan_progress; /* logical address a rescan has reached */
+    uint64_t enable_gen;      /* simple quotas: extents of older generations are not counted */
+    uint64_t reserved;        /* bytes promised to writers and not counted yet */
+};
+int copse_quota_status(copse_fs *fs, struct copse_quota_status *out);
+/**
+ * Switches quotas on and counts what there is, which is durable on return. Already on: nothing.
+ *
+ * @return -EINVAL the other kind is on; -EROFS
+ */
+int copse_quota_enable(copse_fs *fs, bool simple);
+/** Switches quotas off and forgets all groups. Already off: nothing. */
+int copse_quota_disable(copse_fs *fs);
+/**
+ * Counts everything anew, as Linux does: in steps, one with each commit, of which the first is done
+ * on return. wait: all of them.
+ *
+ * @return -ENOTCONN quotas are off; -EINVAL simple quotas; -EINPROGRESS one is running
+ */
+int copse_quota_rescan(copse_fs *fs, bool wait);
+/** Does the rest of a rescan; nothing when none is running. */
+int copse_quota_rescan_wait(copse_fs *fs);
+
+#define COPSE_QGROUP_LEVEL_SHIFT 48 /* an id is level << 48 | number */
+#define COPSE_QGROUP_MAX_RFER (1u << 0)
+#define COPSE_QGROUP_MAX_EXCL (1u << 1)
+#define COPSE_QGROUP_NO_LIMIT UINT64_MAX
+struct copse_qgroup {
+    uint64_t id;
+    uint64_t referenced, exclusive; /* bytes, as of the last commit */
+    unsigned limits;                /* COPSE_QGROUP_MAX_*: those that are set */
+    uint64_t max_referenced, max_exclusive;
+    const uint64_t *parents, *members; /* ids */
+    size_t parent_count, member_count;
+};
+/** All groups in order of id, until fn returns non-zero (then this returns 0). fn must not call
+ *  back into the library. -ENOTCONN: quotas are off, here and below. */
+int copse_qgroup_list(copse_fs *fs, int (*fn)(void *arg, const struct copse_qgroup *group),
+                      void *arg);
+/** -EINVAL: level 0, these come with their subvolumes; -EEXIST. */
+int copse_qgroup_create(copse_fs *fs, uint64_t id);
+/** -ENOENT; -EBUSY: it has members, or its subvolume exists. */
+int copse_qgroup_destroy(copse_fs *fs, uint64_t id);
+/** Puts a group into one of a higher level, counted on return. -EINVAL: the levels, or no such
+ *  group; -EEXIST: it is in there. */
+int copse_qgroup_assign(copse_fs *fs, uint64_t member, uint64_t parent);
+/** -ENOENT: it is not in there. */
+int copse_qgroup_remove(copse_fs *fs, uint64_t member, uint64_t parent);
+/** Sets (or clears, with COPSE_QGROUP_NO_LIMIT) the limit `which` names: one COPSE_QGROUP_MAX_*.
+ *  -ENOENT. What is over a new limit already stays. */
+int copse_qgroup_limit(copse_fs *fs, uint64_t id, unsigned which, uint64_t bytes);
+
 /* ---- inspection, without opening the trees
  * ---------------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@ static int count_new_block(struct extents *extents, const struct root *root, uin
     struct extent_ref ref = ref_of_tree(root->id, 0);
     struct head *head;
 
+    TRY(delayed_touch(extents, &id, &ref, TOUCH_FRESH));
     TRY(delayed_reserve(extents, 1));
     TRY(delayed_head(extents, &id, true, &head));
     if (first_key)
@@ -67,6 +68,7 @@ static int drop_block(struct extents *extents, const struct root *root, const st
     struct head *head = delayed_find(extents, id.bytenr);
 
     TRY(delayed_check(extents, &id));
+    TRY(delayed_touch(extents, &id, &ref, TOUCH_REF));
     if (!head || !only_ours(head, &ref))
         return delayed_ref(extents, &id, &ref, -1);
     if (node_flags(old) & HEADER_FLAG_WRITTEN)
@@ -151,7 +153,10 @@ static int cow_shared(void *ctx, const struct root *root, struct node *old, stru
 
 static int share_children(void *ctx, const struct root *root, const struct node *node)
 {
-    return extent_ref_children(ctx, root->id, node, false, true);
+    struct extents *extents = ctx;
+
+    TRY(children_prepare(extents, node, 1));
+    return children_change(extents, root->id, node, false, 1);
 }
 
 const struct forest_backing extent_backing = {

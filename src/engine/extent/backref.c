@@ -217,3 +217,60 @@ int extent_each_ref(struct extents *extents, uint64_t bytenr, uint64_t num_bytes
     }
     return 0;
 }
+
+/* ---- in one extent tree, without what is pending ----------------------------------------------
+ */
+
+static int each_inline(const struct record *record, extent_ref_fn *fn, void *arg)
+{
+    uint32_t pos = record->refs_at;
+    struct extent_ref ref;
+    int ret;
+
+    while ((ret = inline_next(record, &pos, &ref)) == 0) {
+        ret = ref.type == KEY_EXTENT_OWNER_REF ? 0 : fn(arg, &ref);
+        if (ret != 0)
+            return ret;
+    }
+    return ret < 0 ? ret : 0;
+}
+
+static int each_keyed(struct path *path, uint64_t bytenr, extent_ref_fn *fn, void *arg)
+{
+    int ret;
+
+    while ((ret = path_next(path)) == 0) {
+        struct extent_ref ref;
+        struct key key;
+
+        path_key(path, &key);
+        if (key.objectid != bytenr || key.type >= KEY_BLOCK_GROUP_ITEM)
+            break;
+        if (!keyed_is_ref(&key, bytenr))
+            continue;
+        TRY(keyed_look(path, &ref));
+        ret = fn(arg, &ref);
+        if (ret != 0)
+            return ret;
+    }
+    return ret < 0 ? ret : 0;
+}
+
+int extent_each_ref_in(struct extents *extents, struct root *tree, uint64_t bytenr,
+                       uint64_t num_bytes, uint8_t level, uint64_t *generation, extent_ref_fn *fn,
+                       void *arg)
+{
+    struct extent_id id = num_bytes ? data_id(bytenr, num_bytes) : tree_id(extents, bytenr, level);
+    AUTO_PATH struct path path = PATH_INIT;
+    struct record record;
+    int ret = item_find_in(extents, tree, &id, &path);
+
+    if (ret != 0)
+        return ret < 0 ? ret : -ENOENT;
+    TRY(item_load(&path, &id, NULL, &record));
+    /* Only looked at: the path keeps the leaf. */
+    record.bytes = (uint8_t *)path_data(&path);
+    *generation = record.item.generation;
+    ret = each_inline(&record, fn, arg);
+    return ret != 0 ? ret : each_keyed(&path, bytenr, fn, arg);
+}

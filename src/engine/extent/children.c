@@ -96,10 +96,26 @@ int children_change(struct extents *extents, uint64_t root_id, const struct node
     return 0;
 }
 
+/* Tells the listener of every child. */
+static int children_touch(struct extents *extents, uint64_t root_id, const struct node *node,
+                          uint64_t parent)
+{
+    struct extent_ref ref = ref_of_tree(root_id, parent);
+
+    for (uint32_t slot = 0; slot < node_items(node); slot++) {
+        struct child child;
+
+        if (child_at(extents, node, slot, &child) == 0)
+            TRY(delayed_touch(extents, &child.id, &ref, TOUCH_SUBTREE));
+    }
+    return 0;
+}
+
 int extent_ref_children(struct extents *extents, uint64_t root_id, const struct node *node,
                         bool full_backref, bool add)
 {
     TRY(children_prepare(extents, node, 1));
+    TRY(children_touch(extents, root_id, node, full_backref ? node_bytenr(node) : 0));
     return children_change(extents, root_id, node, full_backref, add ? 1 : -1);
 }
 
@@ -112,6 +128,7 @@ int extent_drop_tree_ref(struct extents *extents, uint64_t bytenr, uint8_t level
     if (generation > extents->engine->txn.transid)
         return fail(-EUCLEAN, "tree %llu: %s has generation %llu, which is yet to come",
                     (unsigned long long)root_id, extent_text(&id), (unsigned long long)generation);
+    TRY(delayed_touch(extents, &id, &ref, TOUCH_SUBTREE));
     sharing_note_tree_dropped(extents);
     return delayed_ref(extents, &id, &ref, -1);
 }

@@ -188,6 +188,24 @@ int delayed_ref(struct extents *extents, const struct extent_id *id, const struc
     return delayed_change(extents, head, ref, by);
 }
 
+int delayed_touch(struct extents *extents, const struct extent_id *id, const struct extent_ref *ref,
+                  enum touch_kind kind)
+{
+    struct extent_touch touch = {
+        .bytenr = id->bytenr,
+        .num_bytes = id->num_bytes,
+        .data = id->data,
+        .fresh = kind == TOUCH_FRESH,
+        .subtree = kind == TOUCH_SUBTREE,
+        .level = id->level,
+        .ref = ref,
+    };
+
+    if (!extents->listener || !extents->listener->touched)
+        return 0;
+    return extents->listener->touched(extents->listener_arg, &touch);
+}
+
 struct pending_ref *pending_first(struct head *head)
 {
     return RB_MIN(pending_refs, &head->refs);

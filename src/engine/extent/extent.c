@@ -78,6 +78,7 @@ int extent_add_new_data(struct extents *extents, uint64_t bytenr, uint64_t num_b
     struct extent_ref own = ref_of_data(ref);
     struct head *head;
 
+    TRY(delayed_touch(extents, &id, &own, TOUCH_FRESH));
     TRY(delayed_head(extents, &id, true, &head));
     return delayed_change(extents, head, &own, 1);
 }
@@ -88,6 +89,7 @@ static int change_data_ref(struct extents *extents, uint64_t bytenr, uint64_t nu
     struct extent_id id = data_id(bytenr, num_bytes);
     struct extent_ref own = ref_of_data(ref);
 
+    TRY(delayed_touch(extents, &id, &own, TOUCH_REF));
     return delayed_ref(extents, &id, &own, by);
 }
 

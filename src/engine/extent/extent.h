@@ -86,6 +86,17 @@ struct extent_ref {
 int extent_each_ref(struct extents *extents, uint64_t bytenr, uint64_t num_bytes, uint8_t level,
                     int (*fn)(void *arg, const struct extent_ref *ref), void *arg) MUST_USE;
 
+typedef int extent_ref_fn(void *arg, const struct extent_ref *ref);
+
+/*
+ * The same as the extent tree `tree` says (the running one, or that of the last commit), without
+ * what is pending and in the order of the items. *generation, of the extent, is set before the
+ * first call. -ENOENT without a message: not allocated there.
+ */
+int extent_each_ref_in(struct extents *extents, struct root *tree, uint64_t bytenr,
+                       uint64_t num_bytes, uint8_t level, uint64_t *generation, extent_ref_fn *fn,
+                       void *arg) MUST_USE;
+
 /* A reference that has just been written to, or taken out of, the extent tree. */
 struct extent_event {
     uint64_t bytenr;
@@ -94,14 +105,30 @@ struct extent_event {
     bool fresh; /* the extent was allocated with it */
     bool freed; /* the extent is gone with it (and perhaps others) */
     uint8_t level;
+    uint64_t generation;          /* when the extent was allocated */
     const struct extent_ref *ref; /* its count: what was added or dropped */
     bool added;
 };
 
-struct extent_listener {
-    int (*changed)(void *arg, const struct extent_event *event);
+/*
+ * A reference that is about to be added or dropped. Not told: what copy-on-write of a shared node
+ * does to the references of its children, as that changes nothing about who reaches them.
+ */
+struct extent_touch {
+    uint64_t bytenr;
+    uint64_t num_bytes;
+    bool data;
+    bool fresh;   /* being allocated */
+    bool subtree; /* a tree block, whose children are not told of: its tree is being deleted */
+    uint8_t level;
+    const struct extent_ref *ref; /* its count is unused */
 };
-/* Who hears of references when they are run; NULL: nobody. */
+
+struct extent_listener {
+    int (*changed)(void *arg, const struct extent_event *event); /* as references are run */
+    int (*touched)(void *arg, const struct extent_touch *touch); /* as they are asked for */
+};
+/* Who hears of references; a member that is NULL, or no listener: nobody. */
 void extents_set_listener(struct extents *extents, const struct extent_listener *listener,
                           void *arg);
 

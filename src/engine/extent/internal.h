@@ -82,6 +82,11 @@ void head_free(struct extents *extents, struct head *head);
 int delayed_ref(struct extents *extents, const struct extent_id *id, const struct extent_ref *ref,
                 int64_t by) MUST_USE;
 
+enum touch_kind { TOUCH_REF, TOUCH_FRESH, TOUCH_SUBTREE };
+/* Tells the listener, before the change is made. */
+int delayed_touch(struct extents *extents, const struct extent_id *id, const struct extent_ref *ref,
+                  enum touch_kind kind) MUST_USE;
+
 /* After this, that many delayed_ref of extents that pass delayed_check cannot fail. */
 int delayed_reserve(struct extents *extents, size_t count) MUST_USE;
 /* -EUCLEAN: something else is pending for this address. */
@@ -169,7 +174,8 @@ int item_load(const struct path *path, const struct extent_id *id, uint8_t *byte
 /* Makes the item of a fresh extent, with as many references inline as fit; marks the others. */
 int item_create(struct extents *extents, struct head *head) MUST_USE;
 /* Applies a head to the item of an extent; *refs are left (0: the item is gone). */
-int item_update(struct extents *extents, struct head *head, uint64_t *refs) MUST_USE;
+int item_update(struct extents *extents, struct head *head, uint64_t *refs,
+                uint64_t *generation) MUST_USE;
 
 /* ---- references with items of their own (keyed.c) ------------------------------------------- */
 

@@ -201,7 +201,7 @@ static int write_record(struct path *path, const struct record *record)
     return 0;
 }
 
-int item_update(struct extents *extents, struct head *head, uint64_t *refs)
+int item_update(struct extents *extents, struct head *head, uint64_t *refs, uint64_t *generation)
 {
     AUTO_PATH struct path path = PATH_INIT;
     struct record record;
@@ -226,5 +226,6 @@ int item_update(struct extents *extents, struct head *head, uint64_t *refs)
         TRY(write_record(&path, &record));
     }
     *refs = record.item.refs;
+    *generation = record.item.generation;
     return 0;
 }

@@ -35,7 +35,7 @@ static int run_keyed(struct extents *extents, struct head *head)
     return 0;
 }
 
-static int tell(struct extents *extents, struct head *head, bool freed)
+static int tell(struct extents *extents, struct head *head, uint64_t generation, bool freed)
 {
     struct extent_event event = {
         .bytenr = head->id.bytenr,
@@ -44,9 +44,10 @@ static int tell(struct extents *extents, struct head *head, bool freed)
         .fresh = head->fresh,
         .freed = freed,
         .level = head->id.level,
+        .generation = generation,
     };
 
-    if (!extents->listener)
+    if (!extents->listener || !extents->listener->changed)
         return 0;
     for (struct pending_ref *p = pending_first(head); p; p = pending_next(p)) {
         struct extent_ref ref = p->ref;
@@ -73,21 +74,21 @@ static int run_fresh(struct extents *extents, struct head *head)
     TRY(item_create(extents, head));
     TRY(space_alloc_done(extents->space, head->id.bytenr, head->id.num_bytes));
     TRY(run_keyed(extents, head));
-    return tell(extents, head, false);
+    return tell(extents, head, extents->engine->txn.transid, false);
 }
 
 static int run_existing(struct extents *extents, struct head *head)
 {
-    uint64_t refs;
+    uint64_t refs, generation;
 
-    TRY(item_update(extents, head, &refs));
+    TRY(item_update(extents, head, &refs, &generation));
     /* Before any other tree change: space may look at the extent tree when it allocates. */
     if (refs == 0)
         TRY(space_freed(extents->space, head->id.bytenr, head->id.num_bytes));
     TRY(run_keyed(extents, head));
     if (refs == 0)
         TRY(forget_extent(extents, &head->id));
-    return tell(extents, head, refs == 0);
+    return tell(extents, head, generation, refs == 0);
 }
 
 static int run_head(struct extents *extents, struct head *head)

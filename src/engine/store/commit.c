@@ -4,11 +4,12 @@
  *
  *   1. fs/ writes what it keeps in memory (inode items)
  *   2. delayed references become extent items
- *   3. root items, block groups, chunks and the free-space tree are written; each of these moves
+ *   3. quotas count what changed in the trees of files, and write their items
+ *   4. root items, block groups, chunks and the free-space tree are written; each of these moves
  *      tree blocks, which makes new delayed references: repeat until nothing changes
- *   4. all new tree blocks are written, then flushed
- *   5. the superblock is written and flushed; from here on the transaction is durable
- *   6. what was freed may be used again
+ *   5. all new tree blocks are written, then flushed
+ *   6. the superblock is written and flushed; from here on the transaction is durable
+ *   7. what was freed may be used again
  */
 #include "engine/store/internal.h"
 
@@ -26,7 +27,6 @@ static int bring_in_order(struct store *store)
     if (priv->first_commit_done)
         return 0;
     TRY(space_clear_stale_caches(store->space));
-    TRY(quota_mark_inconsistent(store));
     priv->first_commit_done = true;
     return 0;
 }
@@ -135,6 +135,7 @@ static int write_transaction(struct store *store)
     if (hooks->before_commit)
         TRY(hooks->before_commit(store->priv->hooks_arg));
     TRY(extents_run(store->extents, 0));
+    TRY(qgroups_commit(store->qgroups));
     TRY(space_remove_empty(store->space));
     TRY(renew_root_tree(e));
     TRY(settle(store));
@@ -154,7 +155,8 @@ static int start_next(struct store *store)
     __atomic_store_n(&e->txn.transid, e->txn.transid + 1, __ATOMIC_RELAXED);
     forest_set_generation(e->forest, e->txn.transid);
     store->priv->commits++;
-    if (extent_sharing_read_durable(store->extents))
+    /* Nodes of the last commit that were looked at: their addresses may be used again. */
+    if (extent_sharing_read_durable(store->extents) | qgroups_committed(store->qgroups))
         space_forget_pinned(store->space);
     TRY(space_unpin(store->space));
     reserve_restart(store);

@@ -56,9 +56,6 @@ void reserve_shared_tree(struct store *store);
 /* What was allocated since no longer needs a promise. */
 void reserve_settle(struct store *store);
 
-/* quota.c: within the first commit of a writable open */
-int quota_mark_inconsistent(struct store *store) MUST_USE;
-
 /* trees.c: extent_find_tree_fn, with a store as its argument */
 int store_find_tree(void *arg, uint64_t id, bool durable, struct root *out);
 

@@ -134,6 +134,9 @@ int store_load(struct store *store)
         if (space_open(e, &store->space) < 0)
             env_note(e->env, NOTE_WARNING, "%s: space is not known: %s", vol_label(e->vol),
                      fail_message());
+        if (qgroups_open(e, NULL, store->roots, &store->qgroups) < 0)
+            env_note(e->env, NOTE_WARNING, "%s: quotas are not known: %s", vol_label(e->vol),
+                     fail_message());
         /* To be asked only. */
         return extents_open(e, store->space, &store->extents);
     }
@@ -144,6 +147,7 @@ int store_load(struct store *store)
     extents_set_find_tree(store->extents, store_find_tree, store);
     e->txn.transid = e->durable_gen + 1;
     forest_set_generation(e->forest, e->txn.transid);
+    TRY(qgroups_open(e, store->extents, store->roots, &store->qgroups));
     reserve_init(store);
     /* A primary superblock that was no good is written again. */
     store->priv->changed = vol_used_super_copy(e->vol);

@@ -51,6 +51,7 @@ void store_close(struct store *store)
 
     if (store->extents && !store->priv->readonly)
         reserve_destroy(store);
+    qgroups_close(store->qgroups);
     extents_close(store->extents);
     space_close(store->space);
     roots_close(store->roots);

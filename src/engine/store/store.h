@@ -14,6 +14,7 @@
 
 #include "engine/csums/csums.h"
 #include "engine/extent/extent.h"
+#include "engine/qgroup/qgroup.h"
 #include "engine/root/root.h"
 #include "engine/space/space.h"
 #include "engine/txn/txn.h"
@@ -37,6 +38,7 @@ struct store {
     struct space *space;
     struct extents *extents;
     struct roots *roots;
+    struct qgroups *qgroups;
     /* the rest is private to store */
     struct store_private *priv;
 };

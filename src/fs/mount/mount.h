@@ -85,4 +85,17 @@ int mount_logical_owners(struct mount *m, uint64_t logical, unsigned flags,
                          int (*fn)(void *arg, const struct copse_owner *owner), void *arg) MUST_USE;
 int mount_subvol_of(struct mount *m, struct inode *inode, struct copse_subvol *out) MUST_USE;
 
+int mount_quota_status(struct mount *m, struct copse_quota_status *out) MUST_USE;
+int mount_quota_enable(struct mount *m, bool simple) MUST_USE;
+int mount_quota_disable(struct mount *m) MUST_USE;
+int mount_quota_rescan(struct mount *m, bool wait) MUST_USE;
+int mount_quota_rescan_wait(struct mount *m) MUST_USE;
+int mount_qgroup_list(struct mount *m, int (*fn)(void *arg, const struct copse_qgroup *group),
+                      void *arg) MUST_USE;
+int mount_qgroup_create(struct mount *m, uint64_t id) MUST_USE;
+int mount_qgroup_destroy(struct mount *m, uint64_t id) MUST_USE;
+int mount_qgroup_assign(struct mount *m, uint64_t member, uint64_t parent) MUST_USE;
+int mount_qgroup_remove(struct mount *m, uint64_t member, uint64_t parent) MUST_USE;
+int mount_qgroup_limit(struct mount *m, uint64_t id, unsigned which, uint64_t bytes) MUST_USE;
+
 #endif

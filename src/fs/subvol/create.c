@@ -20,15 +20,16 @@ static struct uuid random_uuid(struct env *env)
 }
 
 /*
- * What the two kinds have in common, once the tree is there: root item, name, uuid. Whatever goes
- * wrong here would leave half a subvolume, so it ends the transaction.
+ * What the two kinds have in common, once the tree is there: root item, name, uuid, quota group.
+ * src: what it is a snapshot of, or 0. Whatever goes wrong here would leave half a subvolume, so it
+ * ends the transaction.
  */
 static int register_tree(struct inode *dir, const struct subvol_name *name, const struct root *root,
-                         const struct root_item *item, uint64_t key_offset,
-                         struct tree_handle **out)
+                         const struct root_item *item, uint64_t src, struct tree_handle **out)
 {
     struct store *store = dir->fs->store;
     struct key location = key_make(root->id, KEY_ROOT_ITEM, UINT64_MAX);
+    uint64_t key_offset = src ? store->engine.txn.transid : 0;
     struct tree_handle *tree;
 
     int ret = roots_insert(store->roots, root, item, key_offset, &tree);
@@ -38,6 +39,8 @@ static int register_tree(struct inode *dir, const struct subvol_name *name, cons
         ret = uuid_tree_add(&store->engine, &item->uuid, KEY_UUID_SUBVOL, root->id);
     if (ret == 0)
         ret = uuid_tree_add(&store->engine, &item->received_uuid, KEY_UUID_RECEIVED, root->id);
+    if (ret == 0)
+        ret = qgroups_subvol_made(store->qgroups, root->id, src, dir->tree->root.id, NULL);
     if (ret < 0)
         return txn_abort(&store->engine, ret);
     *out = tree;
@@ -159,7 +162,7 @@ int subvol_snapshot(struct tree_handle *src, struct inode *dir, const struct sub
     store_shared_tree(store);
     fill_snapshot(fs, src, readonly, &item);
     /* Only now the name: a snapshot in its own source does not contain itself. */
-    return register_tree(dir, name, &root, &item, store->engine.txn.transid, out);
+    return register_tree(dir, name, &root, &item, src->root.id, out);
 }
 
 unsigned subvol_snapshot_units(const struct tree_handle *src)

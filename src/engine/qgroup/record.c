@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Records of the extents whose references changed in the running transaction. They are made when a
+ * change is asked for, not when it is written: a reference that is added and dropped again leaves
+ * nothing to write, but those who reached the extent may have changed (a shared leaf is copied,
+ * which adds one, and the copy loses the item).
+ */
+#include "engine/qgroup/internal.h"
+
+int record_get(struct qgroups *q, const struct record_id *id, uint8_t level, struct record **out)
+{
+    struct record *record;
+
+    HASH_FIND(hh, q->records, id, sizeof(*id), record);
+    if (!record) {
+        record = calloc(1, sizeof(*record));
+        if (!record)
+            return fail(-ENOMEM, "quota groups: out of memory");
+        record->id = *id;
+        record->one = true;
+        HASH_ADD(hh, q->records, id, sizeof(record->id), record);
+    }
+    /* A tree block may come back on another level. */
+    record->level = level;
+    *out = record;
+    return 0;
+}
+
+void records_clear(struct qgroups *q)
+{
+    struct record *record, *next;
+
+    HASH_ITER (hh, q->records, record, next) {
+        HASH_DEL(q->records, record);
+        free(record);
+    }
+}
+
+static bool is_keyed(const struct extent_ref *ref)
+{
+    return ref->type == KEY_TREE_BLOCK_REF || ref->type == KEY_EXTENT_DATA_REF;
+}
+
+static int touched(void *arg, const struct extent_touch *touch)
+{
+    struct qgroups *q = arg;
+    struct record_id id = {touch->bytenr, touch->num_bytes, touch->data};
+    bool keyed = is_keyed(touch->ref);
+    struct record *record;
+
+    if (q->mode != QGROUPS_FULL || (keyed && !is_fs_tree(touch->ref->root)))
+        return 0;
+    TRY(record_get(q, &id, touch->level, &record));
+    record->fresh |= touch->fresh;
+    record->subtree |= touch->subtree;
+    record->one &= keyed && (record->root == 0 || record->root == touch->ref->root);
+    if (keyed)
+        record->root = touch->ref->root;
+    return 0;
+}
+
+static int changed(void *arg, const struct extent_event *event)
+{
+    struct qgroups *q = arg;
+    struct record_id id = {event->bytenr, event->num_bytes, event->data};
+    struct record *record;
+
+    if (q->mode != QGROUPS_FULL)
+        return 0;
+    HASH_FIND(hh, q->records, &id, sizeof(id), record);
+    if (!record)
+        return 0;
+    record->freed = event->freed;
+    record->generation = event->generation;
+    return 0;
+}
+
+const struct extent_listener qgroup_listener = {.changed = changed, .touched = touched};
