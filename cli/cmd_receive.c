@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "progress.h"
 #include "session.h"
 #include "size.h"
 #include "stream_io.h"
@@ -13,6 +14,8 @@ struct receiving {
     const char *input; /* NULL: standard input */
     bool dump, honor_end, quiet, verbose;
     uint64_t max_errors;
+    const char *target;
+    struct progress bar;
 };
 
 static void put_text(void *arg, const char *text, size_t len)
@@ -40,6 +43,79 @@ static int dump_stream(struct receiving *r)
     int closed = stream_close(r->cli, &file);
     return result ? result : closed;
 }
+
+/* ---- into a directory ------------------------------------------------------------------------ */
+
+static void say_begun(void *arg, const char *name, bool snapshot)
+{
+    struct receiving *r = arg;
+
+    if (r->quiet)
+        return;
+    progress_end(&r->bar);
+    fprintf(stderr, "At %s %s\n", snapshot ? "snapshot" : "subvol", name);
+    progress_start(&r->bar, false);
+}
+
+static void say_failed(void *arg, int err)
+{
+    struct receiving *r = arg;
+
+    progress_end(&r->bar);
+    cli_failed_in_library(true);
+    cli_fail(r->cli, r->target, err);
+}
+
+static int show_progress(void *arg, const struct copse_stream_progress *progress)
+{
+    struct receiving *r = arg;
+
+    progress_add(&r->bar, progress->bytes - r->bar.done);
+    return cli_interrupted();
+}
+
+static int receive_into(struct receiving *r, struct file *dir)
+{
+    struct copse_receive_options options = COPSE_RECEIVE_OPTIONS_INIT;
+    struct stream_file file;
+    int result = stream_open_input(r->cli, r->input, &file);
+
+    if (result != 0)
+        return result;
+    const struct copse_stream_source source = stream_source(&file);
+    options.honor_end = r->honor_end;
+    options.max_errors = r->max_errors;
+    options.begun = say_begun;
+    options.failed = say_failed;
+    options.progress = show_progress;
+    options.arg = r;
+    int ret = copse_receive(dir->node, &source, &options);
+    progress_end(&r->bar);
+    cli_failed_in_library(true);
+    if (ret < 0)
+        result = cli_fail(r->cli, r->target, ret);
+    int closed = stream_close(r->cli, &file);
+    return result ? result : closed;
+}
+
+static int receive_streams(struct receiving *r)
+{
+    struct place place;
+    struct file dir;
+    int result = place_open(r->cli, r->target, WANT_CHANGE, true, &place, &dir);
+
+    if (result != 0)
+        return result;
+    cli_failed_in_library(false);
+    result = dir.node ? receive_into(r, &dir)
+                      : cli_fail_because(r->cli, r->target, -EOPNOTSUPP,
+                                         "a mounted file system receives by its image only");
+    file_close(&dir);
+    place_free(&place);
+    return result;
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
 
 enum { OPTION_DUMP = 256 };
 
@@ -76,5 +152,8 @@ int cmd_receive(struct cli *cli, int argc, char **argv)
 
     if (result != 0 || cli_count(cli, argc, r.dump ? 0 : 1, r.dump ? 0 : 1) != 0)
         return EXIT_USAGE;
-    return dump_stream(&r);
+    if (r.dump)
+        return dump_stream(&r);
+    r.target = argv[optind];
+    return receive_streams(&r);
 }

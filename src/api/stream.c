@@ -37,3 +37,19 @@ COPSE_EXPORT int copse_send(copse_node *subvol, const struct copse_send_options 
 {
     return API_CALL(send_subvol(subvol, options, sink));
 }
+
+static int receive(copse_node *dir, const struct copse_stream_source *source,
+                   const struct copse_receive_options *given)
+{
+    struct copse_receive_options options;
+
+    API_REQUIRE(dir && source && source->read && given);
+    TRY(api_take_options(&options, sizeof(options), given));
+    return stream_receive(mount_of_node(dir), inode_of(dir), source, &options);
+}
+
+COPSE_EXPORT int copse_receive(copse_node *dir, const struct copse_stream_source *source,
+                               const struct copse_receive_options *options)
+{
+    return API_CALL(receive(dir, source, options));
+}
