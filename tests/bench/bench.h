@@ -30,6 +30,10 @@ struct world {
     void (*read)(handle *file, void *buf, size_t len, uint64_t offset);
     void (*write)(handle *file, const void *buf, size_t len, uint64_t offset);
     void (*sync)(void);
+    void (*fsync)(handle *file);
+    void (*reserve)(handle *file, uint64_t len); /* fallocate */
+    /* Shares all of src, which has len bytes, with dst. */
+    void (*clone)(handle *src, handle *dst, uint64_t len);
 };
 
 /* Runs what the arguments name ("quick", "growth", ...; none: everything but growth). */

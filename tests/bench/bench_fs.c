@@ -2,7 +2,8 @@
 /*
  * The library's world: a file system made in an image file, opened and changed in this process.
  *
- *     bench_fs IMAGE [-c CACHE_MIB] [-k] [group|lookup|small|data|tree|growth ...]
+ *     bench_fs IMAGE [-c CACHE_MIB] [-k] [group|lookup|small|data|tree|rewrite|reflink|fsync|growth
+ * ...]
  *
  * IMAGE is made anew (16 GiB, sparse) and stays, so that it can be checked.
  */
@@ -134,6 +135,21 @@ static void lib_sync(void)
     must(copse_sync(fs), "sync");
 }
 
+static void lib_fsync(handle *file)
+{
+    must(copse_fsync(node_of(file), false), "fsync");
+}
+
+static void lib_reserve(handle *file, uint64_t len)
+{
+    must(copse_fallocate(node_of(file), 0, 0, len), "fallocate");
+}
+
+static void lib_clone(handle *src, handle *dst, uint64_t len)
+{
+    must(copse_clone_range(node_of(src), 0, len, node_of(dst), 0), "clone");
+}
+
 static const struct world library = {
     .root = lib_root,
     .put = lib_put,
@@ -148,6 +164,9 @@ static const struct world library = {
     .read = lib_read,
     .write = lib_write,
     .sync = lib_sync,
+    .fsync = lib_fsync,
+    .reserve = lib_reserve,
+    .clone = lib_clone,
 };
 
 int main(int argc, char **argv)

@@ -2,13 +2,15 @@
 /*
  * Any mounted file system, through system calls: the kernel's btrfs, and copse through its mount.
  *
- *     bench_posix DIRECTORY [group|lookup|small|data|tree|growth ...]
+ *     bench_posix DIRECTORY [group|lookup|small|data|tree|rewrite|reflink|fsync|growth ...]
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,6 +122,32 @@ static void posix_sync(void)
     must(fsync(top), "fsync");
 }
 
+static void posix_fsync(handle *file)
+{
+    must(fsync(fd_of(file)), "fsync");
+}
+
+static void posix_reserve(handle *file, uint64_t len)
+{
+    must(fallocate(fd_of(file), 0, 0, (off_t)len), "fallocate");
+}
+
+/* FICLONE never reaches a FUSE file system; copy_file_range does, 2 GiB at most at a time. */
+static void posix_clone(handle *src, handle *dst, uint64_t len)
+{
+    off_t from = 0, to = 0;
+
+    if (ioctl(fd_of(dst), FICLONE, fd_of(src)) == 0)
+        return;
+    while (len > 0) {
+        size_t piece = len < 1U << 30 ? len : 1U << 30;
+        ssize_t n = copy_file_range(fd_of(src), &from, fd_of(dst), &to, piece, 0);
+
+        must(n <= 0 ? -1 : 0, "copy_file_range");
+        len -= (uint64_t)n;
+    }
+}
+
 static const struct world posix = {
     .root = posix_root,
     .put = posix_put,
@@ -134,6 +162,9 @@ static const struct world posix = {
     .read = posix_read,
     .write = posix_write,
     .sync = posix_sync,
+    .fsync = posix_fsync,
+    .reserve = posix_reserve,
+    .clone = posix_clone,
 };
 
 int main(int argc, char **argv)

@@ -10,12 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "bench.h"
-
-#define NAME_SIZE 64
-#define MIB (1024.0 * 1024.0)
-#define BLOCK 4096
-#define PIECE (128 * 1024)
+#include "work.h"
 
 enum {
     GROUP_FILES = 100000,
@@ -32,7 +27,7 @@ enum {
     TREE_BYTES = 12 * 1024, /* about what a file of a source tree has */
 };
 
-static const struct world *world;
+const struct world *world;
 
 void bench_die(const char *what, const char *why)
 {
@@ -43,11 +38,7 @@ void bench_die(const char *what, const char *why)
 /* ---- clocks ------------------------------------------------------------------------------------
  */
 
-struct span {
-    double wall, cpu;
-};
-
-static struct span now(void)
+struct span now(void)
 {
     struct timespec wall, cpu;
 
@@ -59,20 +50,20 @@ static struct span now(void)
     };
 }
 
-static struct span since(struct span start)
+struct span since(struct span start)
 {
     struct span end = now();
 
     return (struct span){.wall = end.wall - start.wall, .cpu = end.cpu - start.cpu};
 }
 
-static void print(const char *name, struct span took, double count)
+void print(const char *name, struct span took, double count)
 {
     printf("%-24s %10.3f %10.3f %9.0f\n", name, took.wall / count, took.cpu / count, count);
     fflush(stdout);
 }
 
-static void report(const char *name, struct span start, double count)
+void report(const char *name, struct span start, double count)
 {
     print(name, since(start), count);
 }
@@ -82,13 +73,13 @@ static void report(const char *name, struct span start, double count)
 
 static uint64_t random_state;
 
-static void random_from(uint64_t seed)
+void random_from(uint64_t seed)
 {
     random_state = seed;
 }
 
 /* splitmix64 */
-static uint64_t random_next(void)
+uint64_t random_next(void)
 {
     uint64_t z = random_state += 0x9E3779B97F4A7C15ULL;
 
@@ -106,7 +97,7 @@ static void fill(uint8_t *buf, size_t len)
     }
 }
 
-static void *new_buffer(size_t len)
+void *new_buffer(size_t len)
 {
     uint8_t *buf = malloc(len);
 
@@ -120,7 +111,7 @@ static void *new_buffer(size_t len)
  */
 
 /* Done by hand: printf would take as long as some of what is timed. */
-static void file_name(char name[NAME_SIZE], uint64_t i)
+void file_name(char name[NAME_SIZE], uint64_t i)
 {
     char *at = name + sizeof("file-0000000") - 1;
 
@@ -129,7 +120,7 @@ static void file_name(char name[NAME_SIZE], uint64_t i)
         *--at = (char)('0' + i % 10);
 }
 
-static handle *new_dir(const char *name)
+handle *new_dir(const char *name)
 {
     handle *root = world->root();
     handle *dir = world->make_dir(root, name);
@@ -138,7 +129,7 @@ static handle *new_dir(const char *name)
     return dir;
 }
 
-static void remove_dir(const char *name, handle *dir)
+void remove_dir(const char *name, handle *dir)
 {
     handle *root = world->root();
 
@@ -301,7 +292,7 @@ static void read_at_random(handle *file, uint8_t *buf, uint64_t mib, const char 
     report(label, start, RANDOM_READS);
 }
 
-static void write_through(handle *file, const uint8_t *buf, uint64_t mib)
+void write_through(handle *file, const uint8_t *buf, uint64_t mib)
 {
     for (uint64_t at = 0; at < (uint64_t)((double)mib * MIB); at += PIECE)
         world->write(file, buf, PIECE, at);
@@ -455,8 +446,9 @@ static const struct {
     void (*run)(void);
     int asked_only;
 } benches[] = {
-    {"group", bench_group, 0}, {"lookup", bench_lookup, 0}, {"small", bench_small, 0},
-    {"data", bench_data, 0},   {"tree", bench_tree, 0},     {"growth", bench_growth, 1},
+    {"group", bench_group, 0},     {"lookup", bench_lookup, 0}, {"small", bench_small, 0},
+    {"data", bench_data, 0},       {"tree", bench_tree, 0},     {"rewrite", bench_rewrite, 0},
+    {"reflink", bench_reflink, 0}, {"fsync", bench_fsync, 0},   {"growth", bench_growth, 1},
 };
 
 int bench_main(const struct world *the_world, int argc, char **argv)

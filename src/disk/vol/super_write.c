@@ -51,7 +51,11 @@ int vol_write_supers(struct vol *vol, const struct super *super)
     vol->used_copy = false;
     for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
         TRY(write_copy(vol, super, copy));
-    return vol_flush(vol);
+    /*
+     * The flush before the next primary makes them durable. Until that primary is written this one
+     * cannot be torn, so nobody needs them earlier.
+     */
+    return 0;
 }
 
 int vol_fill_system_array(struct vol *vol, struct super *super)

@@ -285,8 +285,7 @@ static void primary_first(void **state)
     struct env *env = env_seeded_new(1);
     struct dev *dev = dev_record_new(dev_mem_new(LARGE));
     struct super super = fixture_super(LARGE);
-    static const enum dev_op order[] = {DEV_OP_WRITE, DEV_OP_FLUSH, DEV_OP_WRITE, DEV_OP_WRITE,
-                                        DEV_OP_FLUSH};
+    static const enum dev_op order[] = {DEV_OP_WRITE, DEV_OP_FLUSH, DEV_OP_WRITE, DEV_OP_WRITE};
 
     (void)state;
     fixture_write_supers(env, dev, super);
