@@ -20,6 +20,17 @@ struct copy {
     /* The directory copied to, so that it is not copied into itself. */
     struct tree *top_tree;
     uint64_t top_subvol, top_ino;
+    /* What was copied under names of the command line: a second one of that name is a mistake. */
+    struct made {
+        struct made_name {
+            char *name;
+            const char *source;
+        } * list;
+        size_t count;
+    } made;
+    /* The file that the destination named by the user leads to as a symlink; NULL: it is none. */
+    struct file *through;
+    bool made_top; /* the directory that takes the contents of a nameless source is new */
     char *buffer;
     bool full; /* no space, or read-only: nothing more can be written */
     int result;

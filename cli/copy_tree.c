@@ -89,10 +89,35 @@ static int link_again(const struct step *step)
     return ret < 0 ? ret : 1;
 }
 
+/* What the user's symlink leads to is written to, and stays open for its owner. */
+static int open_through(const struct step *step, struct file *through, struct file *dst)
+{
+    const struct copse_stat empty = {0};
+    struct copse_stat st;
+    int ret = file_stat(through, &st);
+
+    if (ret == 0 && same_file(step, through, &st))
+        ret = failed_here(-EEXIST);
+    else if (ret == 0 && !S_ISREG(st.mode))
+        ret = failed_here(S_ISDIR(st.mode) ? -EISDIR : -EINVAL);
+    if (ret == 0)
+        ret = file_set(through, COPSE_SET_SIZE, &empty);
+    if (ret < 0)
+        return ret;
+    *dst = *through;
+    *through = (struct file){.fd = -1, .dir_fd = -1};
+    return 0;
+}
+
 static int open_copy(const struct step *step, struct file *dst, bool *made)
 {
     const struct copse_stat empty = {0};
-    int ret = clear_the_way(step, dst);
+    int ret;
+
+    *made = false;
+    if (!step->up && step->copy->through)
+        return open_through(step, step->copy->through, dst);
+    ret = clear_the_way(step, dst);
 
     *made = ret == 0;
     if (ret == 1)
@@ -249,7 +274,8 @@ static void copy_dir(const struct step *step)
         if (ret == 0)
             copy_names(step, dst);
         /* After the names: they change its times. */
-        if (ret == 0 && (step->name || copy->archive))
+        made |= !step->name && copy->made_top;
+        if (ret == 0 && (step->name || copy->archive || made))
             ret = copy_attributes(copy, step->src, &step->st, dst, made);
     }
     if (ret < 0)
