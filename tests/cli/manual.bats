@@ -18,7 +18,8 @@ about() {
 # Its words for options, one a line: from its usage, and from where it explains them.
 options_of() {
     "$copse" help $1 | sed "1s/^usage: copse $1//" |
-        grep -oE -- '(^|[][ |(])--?[A-Za-z][A-Za-z-]*' | grep -oE -- '--?[A-Za-z][A-Za-z-]*' | sort -u
+        grep -oE -- '(^|[][ |(])--?[A-Za-z][A-Za-z-]*' | grep -oE -- '--?[A-Za-z][A-Za-z-]*' |
+        grep -vxE -- '-[A-Z]{2,}' | sort -u
 }
 
 @test "every command is in the manual" {
