@@ -40,16 +40,22 @@ static item_check *const checks[256] = {
     [KEY_UUID_RECEIVED] = uuid_item_check,
 };
 
+int item_check_within(const struct item *item, const struct item_context *context)
+{
+    item_check *check = checks[item->key.type];
+    char buf[KEY_TEXT_MAX];
+    int ret = check ? check(item, context) : 0;
+
+    return ret < 0 ? fail_context(ret, "%s", key_text(&item->key, buf)) : 0;
+}
+
 int item_validate(const struct key *key, const void *data, uint32_t size,
                   const struct format_limits *limits, uint64_t owner, const struct key *prev)
 {
     const struct item item = {*key, data, size};
     const struct item_context context = {limits, owner, prev};
-    item_check *check = checks[key->type];
-    char buf[KEY_TEXT_MAX];
-    int ret = check ? check(&item, &context) : 0;
 
-    return ret < 0 ? fail_context(ret, "%s", key_text(key, buf)) : 0;
+    return item_check_within(&item, &context);
 }
 
 int item_size_check(const struct item *item, size_t size)

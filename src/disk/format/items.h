@@ -26,6 +26,9 @@ struct item_context {
 
 typedef int item_check(const struct item *item, const struct item_context *context);
 
+/* The check for an item of any type. */
+item_check item_check_within;
+
 /* items_inode.c */
 item_check inode_item_check, inode_ref_check, inode_extref_check;
 /* items_dir.c */

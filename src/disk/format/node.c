@@ -38,14 +38,14 @@ static bool may_be_empty(uint64_t owner, uint64_t flags)
 }
 
 /* Where the data of item stands: directly below that of the item before, above the item headers. */
-static int item_place_check(const struct leaf_item *header, uint32_t data_end, uint32_t headers_end)
+static int item_place_check(uint32_t offset, uint32_t size, uint32_t data_end, uint32_t headers_end)
 {
-    uint64_t end = (uint64_t)header->offset + header->size;
+    uint64_t end = (uint64_t)offset + size;
 
     if (end != data_end)
         return fail(-EUCLEAN, "data ends at %llu, expected %u", LLU(end), data_end);
-    if (header->offset < headers_end)
-        return fail(-EUCLEAN, "data at %u overlaps the item headers", header->offset);
+    if (offset < headers_end)
+        return fail(-EUCLEAN, "data at %u overlaps the item headers", offset);
     return 0;
 }
 
@@ -61,34 +61,38 @@ static int order_check(const struct key *prev, const struct key *key)
 static int leaf_item_check(const struct item *item, const struct item *prev, uint64_t owner,
                            const struct format_limits *limits)
 {
+    const struct item_context context = {limits, owner, prev ? &prev->key : NULL};
+
     if (prev)
         TRY(order_check(&prev->key, &item->key));
-    TRY(item_validate(&item->key, item->data, item->size, limits, owner, prev ? &prev->key : NULL));
+    TRY(item_check_within(item, &context));
     return prev ? items_overlap_check(prev, item, limits) : 0;
 }
 
 static int leaf_check(const uint8_t *block, uint32_t nritems, const struct format_limits *limits)
 {
     const uint8_t *base = block + NODE_HEADER_SIZE;
+    const disk_leaf_item *headers = (const disk_leaf_item *)base;
     uint64_t owner = le64_get(header_of(block)->owner);
     uint32_t data_end = leaf_capacity(limits->nodesize);
     uint32_t headers_end = nritems * (uint32_t)LEAF_ITEM_SIZE;
-    struct item item, prev;
+    struct item items[2]; /* this one and the one before in turn: never copied */
 
     if (nritems == 0 && !may_be_empty(owner, le64_get(header_of(block)->flags)))
         return fail(-EUCLEAN, "is empty");
     for (uint32_t slot = 0; slot < nritems; slot++) {
-        struct leaf_item header;
+        struct item *item = &items[slot % 2], *prev = slot ? &items[(slot + 1) % 2] : NULL;
+        uint32_t offset = le32_get(headers[slot].offset);
 
-        leaf_item_decode(&header, base + slot * LEAF_ITEM_SIZE);
-        item = (struct item){header.key, base + header.offset, header.size};
-        int ret = item_place_check(&header, data_end, headers_end);
+        key_decode(&item->key, &headers[slot].key);
+        item->data = base + offset;
+        item->size = le32_get(headers[slot].size);
+        int ret = item_place_check(offset, item->size, data_end, headers_end);
         if (ret == 0)
-            ret = leaf_item_check(&item, slot ? &prev : NULL, owner, limits);
+            ret = leaf_item_check(item, prev, owner, limits);
         if (ret < 0)
             return fail_context(ret, "item %u", slot);
-        data_end = header.offset;
-        prev = item;
+        data_end = offset;
     }
     return 0;
 }
