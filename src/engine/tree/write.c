@@ -190,13 +190,17 @@ static void collect_cold(struct batch *batch, struct node_list *list, size_t mos
     }
 }
 
+/*
+ * Not before three quarters of the cache are dirty. The leaves of a large directory's hashes are
+ * changed in no order: as long as they all stay, each is written once and not for each name again.
+ */
 int write_early(struct forest *forest)
 {
     AUTO_BATCH struct batch batch = {.forest = forest};
     struct cache *cache = &forest->cache;
     size_t most = cache->max_nodes / 8;
 
-    if (cache->dirty_nodes <= cache->max_nodes / 2)
+    if (cache->dirty_nodes <= cache->max_nodes / 4 * 3)
         return 0;
     TRY(batch_reserve(&batch, most));
     {
