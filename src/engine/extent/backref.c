@@ -106,7 +106,9 @@ static int list_inline(const struct record *record, struct ref_list *list)
     int ret;
 
     while ((ret = inline_next(record, &pos, &ref)) == 0) {
-        if (ref.type != KEY_EXTENT_OWNER_REF)
+        if (ref.type == KEY_EXTENT_OWNER_REF)
+            list->owner = ref.root;
+        else
             TRY(ref_list_add(list, &ref, ref.count));
     }
     return ret < 0 ? ret : 0;
@@ -149,6 +151,7 @@ static int list_tree(struct extents *extents, struct root *extent_tree, const st
         return fail(-ENOMEM, "%s: out of memory", extent_text(id));
     TRY(item_load(&path, id, bytes, &record));
     list->generation = record.item.generation;
+    list->flags = record.item.flags;
     TRY(list_inline(&record, list));
     return list_keyed(&path, id->bytenr, max, list);
 }

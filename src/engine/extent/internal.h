@@ -38,6 +38,7 @@ struct head {
     int64_t delta;        /* sum of their `by` */
     uint64_t set_flags;   /* BLOCK_FLAG_* to be set */
     struct key first_key; /* of a fresh tree block, for full metadata items */
+    uint64_t generation;  /* of a fresh one that is a part of an older extent; 0: this one's */
     bool fresh;           /* allocated, has no extent item yet */
 };
 RB_HEAD(heads, head);
@@ -56,8 +57,8 @@ struct extents {
     uint8_t *scratch; /* nodesize bytes, for the item being changed */
     const struct extent_listener *listener;
     void *listener_arg;
-    extent_find_tree_fn *find_tree;
-    void *find_tree_arg;
+    const struct extent_trees *trees;
+    void *trees_arg;
     struct sharing *sharing;
 };
 
@@ -108,6 +109,8 @@ struct ref_list {
     struct pending_ref *refs; /* the same one may come twice, until ref_list_merge */
     size_t count, capacity;
     uint64_t generation; /* of the extent; 0: it has no item yet */
+    uint64_t flags;      /* EXTENT_FLAG_*, likewise */
+    uint64_t owner;      /* of an EXTENT_OWNER_REF; 0: none */
 };
 void ref_list_clear(struct ref_list *list);
 /*
@@ -224,5 +227,14 @@ static inline struct extent_id data_id(uint64_t bytenr, uint64_t num_bytes)
 {
     return (struct extent_id){bytenr, num_bytes, true, 0};
 }
+
+/* ---- running (run.c) ------------------------------------------------------------------------ */
+
+/* Runs what is pending for one extent. */
+int run_extent(struct extents *extents, uint64_t bytenr) MUST_USE;
+/* Puts in, and takes out, the references of a head that are marked as having items of their own. */
+int run_keyed(struct extents *extents, struct head *head) MUST_USE;
+/* Tells the listener of the references of a head. */
+int run_tell(struct extents *extents, struct head *head, uint64_t generation, bool freed) MUST_USE;
 
 #endif

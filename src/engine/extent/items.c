@@ -72,7 +72,7 @@ static void start_record(const struct extents *extents, const struct head *head,
     *record = (struct record){.bytes = extents->scratch, .refs_at = sizeof(disk_extent_item)};
     record->item = (struct extent_item){
         .refs = (uint64_t)head->delta,
-        .generation = extents->engine->txn.transid,
+        .generation = head->generation ? head->generation : extents->engine->txn.transid,
         .flags = (head->id.data ? EXTENT_FLAG_DATA : EXTENT_FLAG_TREE_BLOCK) | head->set_flags,
     };
     extent_item_encode(record->bytes, &record->item);

@@ -24,7 +24,7 @@ static int forget_extent(struct extents *extents, const struct extent_id *id)
     return csums_delete(engine, &engine->csum_tree, id->bytenr, id->num_bytes);
 }
 
-static int run_keyed(struct extents *extents, struct head *head)
+int run_keyed(struct extents *extents, struct head *head)
 {
     for (int pass = 0; pass < 2; pass++) {
         for (struct pending_ref *p = pending_first(head); p; p = pending_next(p)) {
@@ -35,7 +35,7 @@ static int run_keyed(struct extents *extents, struct head *head)
     return 0;
 }
 
-static int tell(struct extents *extents, struct head *head, uint64_t generation, bool freed)
+int run_tell(struct extents *extents, struct head *head, uint64_t generation, bool freed)
 {
     struct extent_event event = {
         .bytenr = head->id.bytenr,
@@ -52,6 +52,8 @@ static int tell(struct extents *extents, struct head *head, uint64_t generation,
     for (struct pending_ref *p = pending_first(head); p; p = pending_next(p)) {
         struct extent_ref ref = p->ref;
 
+        if (ref.type == KEY_EXTENT_OWNER_REF) /* which is none */
+            continue;
         ref.count = (uint32_t)(p->by < 0 ? -p->by : p->by);
         event.ref = &ref;
         event.added = p->by > 0;
@@ -74,7 +76,7 @@ static int run_fresh(struct extents *extents, struct head *head)
     TRY(item_create(extents, head));
     TRY(space_alloc_done(extents->space, head->id.bytenr, head->id.num_bytes));
     TRY(run_keyed(extents, head));
-    return tell(extents, head, extents->engine->txn.transid, false);
+    return run_tell(extents, head, extents->engine->txn.transid, false);
 }
 
 static int run_existing(struct extents *extents, struct head *head)
@@ -88,7 +90,7 @@ static int run_existing(struct extents *extents, struct head *head)
     TRY(run_keyed(extents, head));
     if (refs == 0)
         TRY(forget_extent(extents, &head->id));
-    return tell(extents, head, generation, refs == 0);
+    return run_tell(extents, head, generation, refs == 0);
 }
 
 static int run_head(struct extents *extents, struct head *head)
@@ -100,6 +102,13 @@ static int run_head(struct extents *extents, struct head *head)
     ret = head->fresh ? run_fresh(extents, head) : run_existing(extents, head);
     head_free(extents, head);
     return ret == -EUCLEAN ? fail_context(ret, "%s", extent_text(&id)) : ret;
+}
+
+int run_extent(struct extents *extents, uint64_t bytenr)
+{
+    struct head *head = delayed_find(extents, bytenr);
+
+    return head ? run_head(extents, head) : 0;
 }
 
 static struct head *next_head(struct extents *extents)

@@ -9,10 +9,10 @@
  */
 #include "engine/extent/sharing_internal.h"
 
-void extents_set_find_tree(struct extents *extents, extent_find_tree_fn *find, void *arg)
+void extents_set_trees(struct extents *extents, const struct extent_trees *trees, void *arg)
 {
-    extents->find_tree = find;
-    extents->find_tree_arg = arg;
+    extents->trees = trees;
+    extents->trees_arg = arg;
 }
 
 static int others_at(struct extents *extents, const struct mapper *mapper,
@@ -43,7 +43,7 @@ static int item_is_young(struct extents *extents, const struct extent_use *use, 
 
     *young = false;
     if (use->generation <= extents->engine->txn.transid)
-        ret = extents->find_tree(extents->find_tree_arg, use->root, false, &tree);
+        ret = extents->trees->find(extents->trees_arg, use->root, false, &tree);
     if (ret == -ENOENT)
         return 0;
     TRY(ret);
@@ -68,7 +68,7 @@ int extent_sharing_at(struct extents *extents, const struct extent_use *use, boo
                     (unsigned long long)use->bytenr, (unsigned long long)use->num_bytes,
                     (unsigned long long)use->start, (unsigned long long)use->len);
     sharing_count(extents, 1, 0, 0);
-    if (!extents->find_tree) {
+    if (!extents->trees) {
         *shared = true;
         *same = use->len;
         return 0;

@@ -12,13 +12,20 @@
 #include "engine/extent/extent.h"
 
 /*
- * Where the walk finds trees: the one with that id as it is now, or as the last durable commit has
- * it, copied to *out (of use until the next change). The extent tree is asked for as durable only.
- * -ENOENT: there is no such tree, or it is being deleted. Connected by engine/store; without it
- * every answer is "shared".
+ * Where walks find trees; connected by engine/store. Without it every answer is "shared", and no
+ * extent is split.
  */
-typedef int extent_find_tree_fn(void *arg, uint64_t id, bool durable, struct root *out);
-void extents_set_find_tree(struct extents *extents, extent_find_tree_fn *find, void *arg);
+struct extent_trees {
+    /*
+     * The tree with that id as it is now, or as the last durable commit has it, copied to *out (of
+     * use until the next change). The extent tree is asked for as durable only. -ENOENT: there is
+     * no such tree, or it is being deleted.
+     */
+    int (*find)(void *arg, uint64_t id, bool durable, struct root *out);
+    /* That tree itself, to be changed. -ENOENT likewise; -EBUSY: it must stay as it is for now. */
+    int (*open)(void *arg, uint64_t id, struct root **out);
+};
+void extents_set_trees(struct extents *extents, const struct extent_trees *trees, void *arg);
 
 /* Part of a data extent, as one file maps it. */
 struct extent_use {

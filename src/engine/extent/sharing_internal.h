@@ -31,6 +31,11 @@ void sharing_note_durable(struct extents *extents);
 bool sharing_was_dropped(struct extents *extents, uint64_t bytenr);
 bool sharing_trees_dropped(struct extents *extents);
 
+/* A part of an extent becomes an extent: what is noted about the whole counts for it too. */
+void sharing_note_split(struct extents *extents, uint64_t whole, uint64_t piece);
+/* Forgets all answers about an extent. */
+void sharing_forget(struct extents *extents, uint64_t bytenr);
+
 /* Part of the answer of `others` from `start` on; false: not known. */
 bool sharing_recall(struct extents *extents, const struct mapper *mapper, uint64_t start,
                     uint64_t len, bool *shared, uint64_t *same, bool *settled);
@@ -39,6 +44,21 @@ void sharing_remember(struct extents *extents, const struct mapper *mapper, stru
 /* The answer that a set of ranges gives from `start` on. */
 void sharing_read(const struct rangeset *ranges, uint64_t start, uint64_t len, bool *shared,
                   uint64_t *same);
+
+/* ---- items (sharing_walk.c) ----------------------------------------------------------------- */
+
+typedef int sharing_item_fn(void *arg, const struct path *path, const struct key *key,
+                            const struct file_extent *file);
+/*
+ * Calls fn for the file extent items that a keyed reference of an extent stands for, until it
+ * returns non-zero. Each item met takes one off the budget. 1: fn said so, or the budget is used
+ * up.
+ */
+int sharing_each_item(struct root *tree, const struct extent_id *id, const struct extent_ref *ref,
+                      unsigned *budget, sharing_item_fn *fn, void *arg) MUST_USE;
+/* Whether any block of the path has another user. Blocks above a young one are as young. */
+int sharing_path_is_shared(struct extents *extents, const struct view *view,
+                           const struct path *path, bool *shared) MUST_USE;
 
 /* ---- finding out (sharing_walk.c) ----------------------------------------------------------- */
 

@@ -9,13 +9,13 @@
 #include <uthash.h>
 
 #include "engine/extent/sharing_internal.h"
+#include "engine/extent/split.h"
+#include "engine/extent/txn_set.h"
 
 /* Extents with answers. The oldest go first. */
 #define KNOWN_MAX 16384
 /* Askers of one extent. */
 #define ANSWERS_MAX 8
-/* Extents noted as dropped; beyond that every one counts as such. */
-#define DROPPED_MAX (1U << 16)
 
 struct answer {
     struct mapper mapper;
@@ -32,18 +32,14 @@ struct known {
     UT_hash_handle hh;
 };
 
-struct dropped {
-    uint64_t transid; /* when */
-    uint64_t *slots;  /* addresses, 0: empty; twice DROPPED_MAX of them once there is one */
-    uint32_t count;
-    bool all;
-    bool trees;
-};
-
 struct sharing {
     pthread_mutex_t lock; /* known */
     struct known *known;
-    struct dropped dropped; /* under the metadata lock */
+    /* Under the metadata lock. */
+    struct txn_set dropped; /* extents that lost a file extent item */
+    struct txn_set split;   /* extents that came from a split, and that were */
+    uint64_t trees_dropped; /* the last transaction in which trees were deleted */
+    uint64_t drops;         /* references dropped, since open */
     struct extent_sharing_counters counters;
     bool read_durable; /* atomic */
 };
@@ -81,7 +77,8 @@ void sharing_free(struct sharing *sharing)
     HASH_ITER (hh, sharing->known, known, next)
         known_free(sharing, known);
     pthread_mutex_destroy(&sharing->lock);
-    free(sharing->dropped.slots);
+    txn_set_clear(&sharing->dropped);
+    txn_set_clear(&sharing->split);
     free(sharing);
 }
 
@@ -122,72 +119,57 @@ bool extent_sharing_read_durable(struct extents *extents)
 
 /* ---- what was dropped ----------------------------------------------------------------------- */
 
-/* What was noted in a transaction before this one is durable by now. */
-static struct dropped *dropped_now(struct extents *extents)
+static uint64_t running(const struct extents *extents)
 {
-    struct dropped *dropped = &extents->sharing->dropped;
-    uint64_t transid = extents->engine->txn.transid;
-
-    if (dropped->transid != transid) {
-        if (dropped->count > 0)
-            memset(dropped->slots, 0, 2 * DROPPED_MAX * sizeof(*dropped->slots));
-        dropped->count = 0;
-        dropped->all = dropped->trees = false;
-        dropped->transid = transid;
-    }
-    return dropped;
-}
-
-/* The slot of an address, or the empty one where it belongs. */
-static uint64_t *dropped_slot(const struct dropped *dropped, uint64_t bytenr)
-{
-    uint32_t i = (uint32_t)((bytenr >> 12) * 0x9E3779B97F4A7C15ULL >> 40) % (2 * DROPPED_MAX);
-
-    while (dropped->slots[i] != 0 && dropped->slots[i] != bytenr)
-        i = (i + 1) % (2 * DROPPED_MAX);
-    return &dropped->slots[i];
+    return extents->engine->txn.transid;
 }
 
 void sharing_note_dropped(struct extents *extents, uint64_t bytenr)
 {
-    struct dropped *dropped = dropped_now(extents);
     const struct head *head = delayed_find(extents, bytenr);
-    uint64_t *slot;
 
-    if (dropped->all || (head && head->fresh))
-        return;
-    if (!dropped->slots)
-        dropped->slots = calloc(2 * DROPPED_MAX, sizeof(*dropped->slots));
-    if (!dropped->slots || dropped->count == DROPPED_MAX) {
-        dropped->all = true;
-        return;
-    }
-    slot = dropped_slot(dropped, bytenr);
-    dropped->count += *slot == 0;
-    *slot = bytenr;
+    extents->sharing->drops++;
+    /* Of a fresh extent the last commit knows nothing. */
+    if (!head || !head->fresh)
+        txn_set_add(&extents->sharing->dropped, running(extents), bytenr);
 }
 
 void sharing_note_tree_dropped(struct extents *extents)
 {
-    dropped_now(extents)->trees = true;
+    extents->sharing->drops++;
+    extents->sharing->trees_dropped = running(extents);
+    txn_set_add_all(&extents->sharing->dropped, running(extents));
 }
 
-/* Asked by readers at the same time: looks only. */
 bool sharing_was_dropped(struct extents *extents, uint64_t bytenr)
 {
-    const struct dropped *dropped = &extents->sharing->dropped;
-
-    if (dropped->transid != extents->engine->txn.transid)
-        return false;
-    return dropped->all || dropped->trees ||
-           (dropped->count > 0 && *dropped_slot(dropped, bytenr) != 0);
+    return txn_set_has(&extents->sharing->dropped, running(extents), bytenr);
 }
 
 bool sharing_trees_dropped(struct extents *extents)
 {
-    const struct dropped *dropped = &extents->sharing->dropped;
+    return extents->sharing->trees_dropped == running(extents);
+}
 
-    return dropped->transid == extents->engine->txn.transid && dropped->trees;
+/* ---- what was split ------------------------------------------------------------------------- */
+
+bool extent_was_split(const struct extents *extents, uint64_t bytenr)
+{
+    return txn_set_has(&extents->sharing->split, running(extents), bytenr);
+}
+
+uint64_t extent_drops(const struct extents *extents)
+{
+    return extents->sharing->drops;
+}
+
+void sharing_note_split(struct extents *extents, uint64_t whole, uint64_t piece)
+{
+    struct sharing *sharing = extents->sharing;
+
+    txn_set_add(&sharing->split, running(extents), piece);
+    if (sharing_was_dropped(extents, whole))
+        txn_set_add(&sharing->dropped, running(extents), piece);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -209,6 +191,17 @@ static bool is_own(const struct mapper *mapper, const struct extent_ref *ref)
 {
     return ref->type == KEY_EXTENT_DATA_REF && ref->root == mapper->root &&
            ref->objectid == mapper->objectid && ref->offset == mapper->offset;
+}
+
+void sharing_forget(struct extents *extents, uint64_t bytenr)
+{
+    struct sharing *sharing = extents->sharing;
+
+    SCOPED_LOCK(&sharing->lock);
+    struct known *known = known_of(sharing, bytenr);
+
+    if (known)
+        known_free(sharing, known);
 }
 
 void sharing_ref_changed(struct extents *extents, uint64_t bytenr, const struct extent_ref *ref)

@@ -28,12 +28,12 @@ struct walk {
 
 static int find_tree(struct extents *extents, uint64_t id, bool durable, struct root *out)
 {
-    if (!extents->find_tree)
+    if (!extents->trees)
         return -ENOENT;
     if (durable)
         sharing_note_durable(extents);
 
-    int ret = extents->find_tree(extents->find_tree_arg, id, durable, out);
+    int ret = extents->trees->find(extents->trees_arg, id, durable, out);
 
     if (ret == -ENOENT)
         fail_clear();
@@ -83,13 +83,14 @@ static bool is_own_ref(const struct walk *walk, uint64_t root, uint64_t objectid
            offset == walk->mapper.offset;
 }
 
-static int share_keyed_items(struct walk *walk, struct root *tree, const struct extent_ref *ref)
+int sharing_each_item(struct root *tree, const struct extent_id *id, const struct extent_ref *ref,
+                      unsigned *budget, sharing_item_fn *fn, void *arg)
 {
     AUTO_PATH struct path path = PATH_INIT;
     bool below_zero = ref->offset > INT64_MAX;
     struct key key = key_make(ref->objectid, KEY_EXTENT_DATA, below_zero ? 0 : ref->offset);
     /* Offsets into compressed extents count what they hold. */
-    uint64_t span = MAX(walk->id.num_bytes, (uint64_t)COMPRESSED_EXTENT_MAX);
+    uint64_t span = MAX(id->num_bytes, (uint64_t)COMPRESSED_EXTENT_MAX);
     int ret = tree_search_ge(tree, &key, &path);
 
     for (; ret == 0; ret = path_next(&path)) {
@@ -99,14 +100,27 @@ static int share_keyed_items(struct walk *walk, struct root *tree, const struct 
         if (key.objectid != ref->objectid || key.type != KEY_EXTENT_DATA ||
             key.offset - ref->offset >= span)
             return 0;
-        if (spend(walk) > 0)
-            return share_all(walk);
+        if ((*budget)-- == 0) {
+            *budget = 0;
+            return 1;
+        }
         ret = file_extent_at(path_leaf(&path), path_slot(&path), &file);
-        TRY(ret);
-        if (ret == 0 && is_of_extent(walk, &file) && key.offset - file.offset == ref->offset)
-            TRY(share_item(walk, &file));
+        if (ret == 0 && file.disk_bytenr == id->bytenr && key.offset - file.offset == ref->offset)
+            ret = fn(arg, &path, &key, &file);
+        else if (ret > 0)
+            ret = 0;
+        if (ret != 0)
+            return ret;
     }
     return ret < 0 ? ret : 0;
+}
+
+static int share_found(void *arg, const struct path *path, const struct key *key,
+                       const struct file_extent *file)
+{
+    (void)path;
+    (void)key;
+    return share_item(arg, file);
 }
 
 static int walk_keyed(struct walk *walk, const struct extent_ref *ref)
@@ -120,7 +134,8 @@ static int walk_keyed(struct walk *walk, const struct extent_ref *ref)
     if (ret == -ENOENT)
         return share_all(walk);
     TRY(ret);
-    return share_keyed_items(walk, &tree, ref);
+    ret = sharing_each_item(&tree, &walk->id, ref, &walk->budget, share_found, walk);
+    return ret > 0 ? share_all(walk) : ret;
 }
 
 /* ---- full references ------------------------------------------------------------------------ */
@@ -282,9 +297,8 @@ int sharing_find_others(struct extents *extents, const struct mapper *mapper, ui
 
 /* ---- above the mapper's own item ------------------------------------------------------------ */
 
-/* Whether any block of the path has another user. Blocks above a young one are as young. */
-static int path_is_shared(struct extents *extents, const struct view *view, const struct path *path,
-                          bool *shared)
+int sharing_path_is_shared(struct extents *extents, const struct view *view,
+                           const struct path *path, bool *shared)
 {
     const struct root *tree = path->root;
 
@@ -372,5 +386,6 @@ int sharing_of_path(struct extents *extents, const struct mapper *mapper, uint64
         return until_next_item(&path, mapper->objectid, position, same);
     *same = MIN(*same, end - position);
     /* In the last commit something else may have been at this place. */
-    return there == mapper->bytenr + start ? path_is_shared(extents, &view, &path, shared) : 0;
+    return there == mapper->bytenr + start ? sharing_path_is_shared(extents, &view, &path, shared)
+                                           : 0;
 }

@@ -95,6 +95,13 @@ int space_freed(struct space *space, uint64_t start, uint64_t len) MUST_USE;
  */
 int space_claim(struct space *space, uint64_t start, uint64_t len) MUST_USE;
 
+/*
+ * Before the extent items of a used range change without its use changing with them (an extent is
+ * split): the state of its group must not be learned from what stands in between. -EROFS: the
+ * group is read-only, its extents stay as they are.
+ */
+int space_hold_still(struct space *space, uint64_t start, uint64_t len) MUST_USE;
+
 /* BG_* flags of the block group that holds addr; 0 when none does. */
 uint64_t space_flags_at(const struct space *space, uint64_t addr);
 

@@ -115,6 +115,17 @@ int space_freed(struct space *space, uint64_t start, uint64_t len)
     return net(&group->tree_add, &group->tree_remove, start, len);
 }
 
+int space_hold_still(struct space *space, uint64_t start, uint64_t len)
+{
+    struct group *group;
+
+    TRY(group_of(space, start, len, "splitting", &group));
+    if (group->readonly)
+        return fail(-EROFS, "block group %llu is read-only", (unsigned long long)group->start);
+    TRY(group_load(space, group, NULL, false));
+    return all_used(group, start, len) ? 0 : wrong_state("splitting", start, len, "in use");
+}
+
 int space_claim(struct space *space, uint64_t start, uint64_t len)
 {
     struct group *group;

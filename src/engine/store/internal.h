@@ -56,8 +56,8 @@ void reserve_shared_tree(struct store *store);
 /* What was allocated since no longer needs a promise. */
 void reserve_settle(struct store *store);
 
-/* trees.c: extent_find_tree_fn, with a store as its argument */
-int store_find_tree(void *arg, uint64_t id, bool durable, struct root *out);
+/* trees.c; their argument is a store */
+extern const struct extent_trees store_trees;
 
 /* open.c */
 int store_load(struct store *store) MUST_USE;

@@ -144,7 +144,7 @@ int store_load(struct store *store)
     TRY(space_open(e, &store->space));
     TRY(extents_open(e, store->space, &store->extents));
     space_set_drop_extent(store->space, drop_cache_extent, store);
-    extents_set_find_tree(store->extents, store_find_tree, store);
+    extents_set_trees(store->extents, &store_trees, store);
     e->txn.transid = e->durable_gen + 1;
     forest_set_generation(e->forest, e->txn.transid);
     TRY(qgroups_open(e, store->extents, store->roots, &store->qgroups));

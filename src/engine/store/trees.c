@@ -30,7 +30,21 @@ static int durable_tree(struct store *store, uint64_t id, struct root *out)
     return 0;
 }
 
-int store_find_tree(void *arg, uint64_t id, bool durable, struct root *out)
+static int find(void *arg, uint64_t id, bool durable, struct root *out)
 {
     return durable ? durable_tree(arg, id, out) : now(arg, id, out);
 }
+
+static int open_tree(void *arg, uint64_t id, struct root **out)
+{
+    struct store *store = arg;
+    struct tree_handle *tree;
+
+    TRY(roots_get(store->roots, id, &tree));
+    if (tree->item.refs == 0)
+        return fail(-ENOENT, "tree %llu: being deleted", (unsigned long long)id);
+    *out = &tree->root;
+    return 0;
+}
+
+const struct extent_trees store_trees = {.find = find, .open = open_tree};

@@ -5,9 +5,13 @@
  * clones at any sector inside files, across files and trees, snapshots of snapshots, trimmed and
  * deleted clones, deleted snapshots, committed or not.
  *
+ * And I11: extents are split at any time in between, which changes no address that a file maps,
+ * leaves every reference counted as the format asks for, and sets free all that nobody maps.
+ *
  * SHARING_SEEDS=N (with COPSE_SEED the first one) makes it N file systems.
  */
 #include "engine/extent/sharing.h"
+#include "engine/extent/split.h"
 #include "engine/extent/test/drop_tree.h"
 
 #define TREES 6
@@ -46,6 +50,21 @@ static int find_tree(void *arg, uint64_t id, bool durable, struct root *out)
     }
     return -ENOENT;
 }
+
+static int open_tree(void *arg, uint64_t id, struct root **out)
+{
+    struct model *model = arg;
+
+    for (unsigned i = 0; i < TREES; i++) {
+        if (model->trees[i].id == id) {
+            *out = &model->trees[i];
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+static const struct extent_trees trees = {.find = find_tree, .open = open_tree};
 
 static uint64_t pick_tree(struct model *model, bool there)
 {
@@ -268,6 +287,28 @@ static void delete_tree(struct model *model)
         world_drop_tree(&model->world, &model->trees[tree]);
 }
 
+static uint64_t split_extent(struct model *model, const struct file_extent *file)
+{
+    struct extent_split cost;
+    uint64_t freed;
+
+    ok(extent_split_look(model->world.extents, file->disk_bytenr, file->disk_num_bytes, &cost));
+    ok(extent_split(model->world.extents, file->disk_bytenr, file->disk_num_bytes, cost.items,
+                    &freed));
+    assert_int_equal(freed, cost.frees);
+    return freed;
+}
+
+static void split_some(struct model *model)
+{
+    struct place place = pick_place(model);
+    struct file_extent file;
+    struct key key;
+
+    if (item_at(&place, &key, &file))
+        split_extent(model, &file);
+}
+
 static void step(struct model *model)
 {
     uint64_t dice = rng_below(&model->rng, 100);
@@ -282,11 +323,13 @@ static void step(struct model *model)
         split_item(model);
     else if (dice < 82)
         delete_inode(model);
-    else if (dice < 88)
+    else if (dice < 85)
+        split_some(model);
+    else if (dice < 90)
         snapshot(model);
-    else if (dice < 92)
+    else if (dice < 94)
         delete_tree(model);
-    else if (dice < 95)
+    else if (dice < 97)
         commit(model);
     else
         ok(extents_run(model->world.extents, 1 + rng_below(&model->rng, 20)));
@@ -464,6 +507,92 @@ static void check(struct model *model, struct tally *tally)
     free(seen.list);
 }
 
+/* ---- structure ------------------------------------------------------------------------------ */
+
+/* Every item names an extent as it is; returns the bytes of data extents. */
+static void check_sizes(struct model *model, const struct picture *picture)
+{
+    for (unsigned i = 0; i < TREES; i++) {
+        AUTO_PATH struct path path = PATH_INIT;
+        struct key key = KEY_FIRST;
+        int ret = model->trees[i].id ? tree_search_ge(&model->trees[i], &key, &path) : 1;
+
+        for (; ret == 0; ret = path_next(&path)) {
+            const struct seen *seen;
+            struct file_extent file;
+
+            path_key(&path, &key);
+            if (key.type != KEY_EXTENT_DATA)
+                continue;
+            file_extent_decode(&file, path_data(&path));
+            seen = picture_find(picture, file.disk_bytenr);
+            assert_non_null(seen);
+            assert_int_equal(seen->len, file.disk_num_bytes);
+            assert_int_equal(file.ram_bytes, file.disk_num_bytes);
+            assert_true(file.offset + file.num_bytes <= file.disk_num_bytes);
+        }
+    }
+}
+
+/* All of the extent tree is as the trees ask for; returns the bytes of data extents. */
+static uint64_t check_structure(struct model *model)
+{
+    struct root *roots[TREES];
+    struct picture picture;
+    uint64_t data = 0;
+    size_t count = 0;
+
+    for (unsigned i = 0; i < TREES; i++) {
+        if (model->trees[i].id)
+            roots[count++] = &model->trees[i];
+    }
+    world_settle(&model->world);
+    world_look(&model->world, &picture);
+    expect_forest(&model->world, &picture, roots, count, NULL);
+    check_sizes(model, &picture);
+    for (size_t i = 0; i < picture.count; i++)
+        data += picture.extents[i].flags & EXTENT_FLAG_DATA ? picture.extents[i].len : 0;
+    picture_clear(&picture);
+    return data;
+}
+
+static bool split_any(struct model *model, uint64_t inode)
+{
+    bool any = false;
+
+    for (uint64_t pos = 0; pos < 2 * POSITIONS * SECTOR; pos += SECTOR) {
+        struct place place = {&model->trees[0], inode, pos};
+        struct file_extent file;
+        struct key key;
+
+        if (item_at(&place, &key, &file))
+            any |= split_extent(model, &file) > 0;
+    }
+    return any;
+}
+
+/* With one tree left nothing stands in the way: what is not mapped becomes free. */
+static void check_all_can_be_had(struct model *model)
+{
+    struct seen_sectors seen = {0};
+    uint64_t mapped = 0;
+
+    for (unsigned i = 1; i < TREES; i++) {
+        if (model->trees[i].id)
+            world_drop_tree(&model->world, &model->trees[i]);
+    }
+    for (uint64_t i = 0; i < INODES; i++) {
+        split_any(model, FIRST_INODE + i);
+        assert_false(split_any(model, FIRST_INODE + i));
+    }
+    commit(model);
+    see_all(model, &seen);
+    for (size_t i = 0; i < seen.count; i++)
+        mapped += (i == 0 || seen.list[i].addr != seen.list[i - 1].addr) * SECTOR;
+    assert_int_equal(check_structure(model), mapped);
+    free(seen.list);
+}
+
 /* ---- random file systems -------------------------------------------------------------------- */
 
 static void make_inodes(struct model *model)
@@ -485,7 +614,7 @@ static void open_model(struct model *model, uint64_t seed, const struct world_op
     *model = (struct model){.next_id = 256};
     rng_seed(&model->rng, seed);
     world_open(&model->world, options);
-    extents_set_find_tree(model->world.extents, find_tree, model);
+    extents_set_trees(model->world.extents, &trees, model);
     world_create_tree(&model->world, &model->trees[0], TREE_FS);
     model->trees[0].shareable = true;
     ok(tree_insert(&model->trees[0], &never_empty, NULL, 0));
@@ -520,6 +649,8 @@ static void random_fs(uint64_t seed, struct tally *tally)
     check(model, tally);
     commit(model);
     check(model, tally);
+    check_structure(model);
+    check_all_can_be_had(model);
     world_close(&model->world);
 }
 

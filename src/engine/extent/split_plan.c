@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which parts of an extent are mapped, and whether all who map them can be re-pointed. */
+#include "engine/extent/split_internal.h"
+
+/* Distinct references, and items met, of one extent; with more it stays whole. */
+#define REFS_MAX 1024
+#define ITEMS_MAX (1U << 16)
+
+void split_plan_clear(struct split_plan *plan)
+{
+    ref_list_clear(&plan->refs);
+    free(plan->items);
+    rangeset_clear(&plan->live);
+}
+
+static int add_item(struct split_plan *plan, const struct split_item *item)
+{
+    if (plan->count == plan->capacity) {
+        size_t capacity = plan->capacity ? 2 * plan->capacity : 64;
+        void *grown = realloc(plan->items, capacity * sizeof(*plan->items));
+
+        if (!grown)
+            return fail(-ENOMEM, "splitting an extent: out of memory");
+        plan->items = grown;
+        plan->capacity = capacity;
+    }
+    plan->items[plan->count++] = *item;
+    return rangeset_add(&plan->live, item->offset, item->len);
+}
+
+/* Plain data, and inside its extent as it should be. */
+static bool is_plain(const struct split_plan *plan, const struct key *key,
+                     const struct file_extent *file)
+{
+    uint64_t sectors = key->offset | file->offset | file->num_bytes;
+
+    return file->compression == 0 && file->encryption == 0 && file->other_encoding == 0 &&
+           file->disk_num_bytes == plan->id.num_bytes && file->num_bytes > 0 &&
+           file->offset < plan->id.num_bytes &&
+           file->num_bytes <= plan->id.num_bytes - file->offset &&
+           sectors % plan->extents->engine->sectorsize == 0;
+}
+
+static int leaf_is_own(struct split_plan *plan, const struct path *path, bool *own)
+{
+    struct view view = view_running(plan->extents);
+    uint64_t leaf = node_bytenr(path_leaf(path));
+    bool shared = false;
+
+    if (leaf != plan->checked_leaf)
+        TRY(sharing_path_is_shared(plan->extents, &view, path, &shared));
+    if (!shared)
+        plan->checked_leaf = leaf;
+    *own = !shared;
+    return 0;
+}
+
+static int plan_item(void *arg, const struct path *path, const struct key *key,
+                     const struct file_extent *file)
+{
+    struct split_plan *plan = arg;
+    struct split_item item = {path->root->id, key->objectid, key->offset, file->offset,
+                              file->num_bytes};
+    bool own;
+
+    if (!is_plain(plan, key, file))
+        return 1;
+    TRY(leaf_is_own(plan, path, &own));
+    return own ? add_item(plan, &item) : 1;
+}
+
+/* All items that one reference counts. */
+static int plan_ref(struct split_plan *plan, const struct extent_ref *ref)
+{
+    struct extents *extents = plan->extents;
+    size_t before = plan->count;
+    struct root *tree;
+    int ret;
+
+    if (ref->type != KEY_EXTENT_DATA_REF || !is_fs_tree(ref->root))
+        return 1;
+    ret = extents->trees->open(extents->trees_arg, ref->root, &tree);
+    if (ret == -ENOENT || ret == -EBUSY) {
+        fail_clear();
+        return 1;
+    }
+    TRY(ret);
+    plan->checked_leaf = 0;
+    ret = sharing_each_item(tree, &plan->id, ref, &plan->budget, plan_item, plan);
+    if (ret != 0)
+        return ret;
+    return plan->count - before == ref->count ? 0 : 1;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const struct split_item *x = a;
+    const struct split_item *y = b;
+
+    if (x->offset == y->offset)
+        return 0;
+    return x->offset < y->offset ? -1 : 1;
+}
+
+/* 1: not this one. */
+static int list_refs(struct split_plan *plan)
+{
+    struct view view = view_running(plan->extents);
+    int ret = ref_list_fill(plan->extents, &view, &plan->id, REFS_MAX, &plan->refs);
+
+    if (ret == -ENOENT) {
+        fail_clear();
+        return 1;
+    }
+    if (ret != 0)
+        return ret;
+    TRY(ref_list_merge(&plan->refs, &plan->id));
+    return plan->refs.count > 0 ? 0 : 1;
+}
+
+int split_plan_make(struct extents *extents, uint64_t bytenr, uint64_t num_bytes,
+                    struct split_plan *plan)
+{
+    int ret;
+
+    *plan = (struct split_plan){
+        .extents = extents, .id = data_id(bytenr, num_bytes), .budget = ITEMS_MAX};
+    rangeset_init(&plan->live);
+    if (!extents->trees)
+        return 1;
+    ret = list_refs(plan);
+    for (size_t i = 0; ret == 0 && i < plan->refs.count; i++)
+        ret = plan_ref(plan, &plan->refs.refs[i].ref);
+    if (ret != 0)
+        return ret;
+    qsort(plan->items, plan->count, sizeof(*plan->items), by_offset);
+    return plan->live.bytes < num_bytes ? 0 : 1;
+}
+
+int extent_split_look(struct extents *extents, uint64_t bytenr, uint64_t num_bytes,
+                      struct extent_split *out)
+{
+    CLEANUP(split_plan_clear) struct split_plan plan;
+    int ret = split_plan_make(extents, bytenr, num_bytes, &plan);
+
+    TRY(ret);
+    *out = (struct extent_split){0};
+    if (ret == 0)
+        *out = (struct extent_split){
+            .frees = num_bytes - plan.live.bytes,
+            .items = (unsigned)plan.count,
+            .pieces = (unsigned)plan.live.count,
+        };
+    return 0;
+}
