@@ -31,8 +31,8 @@ void sharing_note_durable(struct extents *extents);
 bool sharing_was_dropped(struct extents *extents, uint64_t bytenr);
 bool sharing_trees_dropped(struct extents *extents);
 
-/* A part of an extent becomes an extent: what is noted about the whole counts for it too. */
-void sharing_note_split(struct extents *extents, uint64_t whole, uint64_t piece);
+/* An extent is split, or is what a split left. */
+void sharing_note_split(struct extents *extents, uint64_t bytenr);
 /* Forgets all answers about an extent. */
 void sharing_forget(struct extents *extents, uint64_t bytenr);
 

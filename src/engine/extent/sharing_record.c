@@ -39,7 +39,7 @@ struct sharing {
     struct txn_set dropped; /* extents that lost a file extent item */
     struct txn_set split;   /* extents that came from a split, and that were */
     uint64_t trees_dropped; /* the last transaction in which trees were deleted */
-    uint64_t drops;         /* references dropped, since open */
+    uint64_t tree_drops;    /* since open */
     struct extent_sharing_counters counters;
     bool read_durable; /* atomic */
 };
@@ -128,7 +128,6 @@ void sharing_note_dropped(struct extents *extents, uint64_t bytenr)
 {
     const struct head *head = delayed_find(extents, bytenr);
 
-    extents->sharing->drops++;
     /* Of a fresh extent the last commit knows nothing. */
     if (!head || !head->fresh)
         txn_set_add(&extents->sharing->dropped, running(extents), bytenr);
@@ -136,7 +135,7 @@ void sharing_note_dropped(struct extents *extents, uint64_t bytenr)
 
 void sharing_note_tree_dropped(struct extents *extents)
 {
-    extents->sharing->drops++;
+    extents->sharing->tree_drops++;
     extents->sharing->trees_dropped = running(extents);
     txn_set_add_all(&extents->sharing->dropped, running(extents));
 }
@@ -158,18 +157,18 @@ bool extent_was_split(const struct extents *extents, uint64_t bytenr)
     return txn_set_has(&extents->sharing->split, running(extents), bytenr);
 }
 
-uint64_t extent_drops(const struct extents *extents)
+uint64_t extent_tree_drops(const struct extents *extents)
 {
-    return extents->sharing->drops;
+    return extents->sharing->tree_drops;
 }
 
-void sharing_note_split(struct extents *extents, uint64_t whole, uint64_t piece)
+void sharing_note_split(struct extents *extents, uint64_t bytenr)
 {
     struct sharing *sharing = extents->sharing;
 
-    txn_set_add(&sharing->split, running(extents), piece);
-    if (sharing_was_dropped(extents, whole))
-        txn_set_add(&sharing->dropped, running(extents), piece);
+    txn_set_add(&sharing->split, running(extents), bytenr);
+    /* Whose item shrank before, its reference staying, may have none of this piece any more. */
+    txn_set_add(&sharing->dropped, running(extents), bytenr);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */

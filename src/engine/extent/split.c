@@ -137,7 +137,7 @@ static int add_piece(const struct split_plan *plan, const struct range *piece, s
     if (ret == 0)
         ret = run_tell(extents, head, plan->refs.generation, false);
     head_free(extents, head);
-    sharing_note_split(extents, plan->id.bytenr, id.bytenr);
+    sharing_note_split(extents, id.bytenr);
     return ret;
 }
 
@@ -211,7 +211,7 @@ static int split(struct split_plan *plan)
         TRY(repoint(plan, &plan->items[i]));
     TRY(remove_whole(plan));
     TRY(tell_whole(plan));
-    sharing_note_split(extents, plan->id.bytenr, plan->id.bytenr);
+    sharing_note_split(extents, plan->id.bytenr);
     TRY(free_dead(plan));
     TRY(add_pieces(plan));
     sharing_forget(extents, plan->id.bytenr);

@@ -18,6 +18,7 @@ struct extent_split {
     uint64_t frees;  /* bytes; 0: there is nothing to split, or it is not possible */
     unsigned items;  /* file extent items to be changed */
     unsigned pieces; /* extents it becomes */
+    bool later;      /* not possible now, perhaps when what shares it is gone */
 };
 
 /* The metadata lock is held, shared suffices. An extent that is gone by now frees nothing. */
@@ -38,8 +39,7 @@ int extent_split(struct extents *extents, uint64_t bytenr, uint64_t num_bytes, u
  */
 bool extent_was_split(const struct extents *extents, uint64_t bytenr);
 
-/* Counts dropped references, since open: whether more can be split than when this was asked last.
- */
-uint64_t extent_drops(const struct extents *extents);
+/* Counts deletions in trees, since open: what they shared may be split from then on. */
+uint64_t extent_tree_drops(const struct extents *extents);
 
 #endif

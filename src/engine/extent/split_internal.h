@@ -25,7 +25,10 @@ struct split_plan {
 };
 
 void split_plan_clear(struct split_plan *plan);
-/* Fills in a plan. 1: the extent is gone, or is not to be split. */
+/* Why there is no plan. */
+enum { SPLIT_NEVER = 1, SPLIT_NOT_NOW = 2 };
+/* Fills in a plan; or SPLIT_NEVER: the extent is gone, all of it is used, or it has a form that is
+ * not split; SPLIT_NOT_NOW: others share leaves that map it. */
 int split_plan_make(struct extents *extents, uint64_t bytenr, uint64_t num_bytes,
                     struct split_plan *plan) MUST_USE;
 

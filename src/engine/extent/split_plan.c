@@ -64,9 +64,9 @@ static int plan_item(void *arg, const struct path *path, const struct key *key,
     bool own;
 
     if (!is_plain(plan, key, file))
-        return 1;
+        return SPLIT_NEVER;
     TRY(leaf_is_own(plan, path, &own));
-    return own ? add_item(plan, &item) : 1;
+    return own ? add_item(plan, &item) : SPLIT_NOT_NOW;
 }
 
 /* All items that one reference counts. */
@@ -77,19 +77,21 @@ static int plan_ref(struct split_plan *plan, const struct extent_ref *ref)
     struct root *tree;
     int ret;
 
-    if (ref->type != KEY_EXTENT_DATA_REF || !is_fs_tree(ref->root))
-        return 1;
+    if (ref->type != KEY_EXTENT_DATA_REF)
+        return SPLIT_NOT_NOW;
+    if (!is_fs_tree(ref->root))
+        return SPLIT_NEVER;
     ret = extents->trees->open(extents->trees_arg, ref->root, &tree);
     if (ret == -ENOENT || ret == -EBUSY) {
         fail_clear();
-        return 1;
+        return SPLIT_NOT_NOW;
     }
     TRY(ret);
     plan->checked_leaf = 0;
     ret = sharing_each_item(tree, &plan->id, ref, &plan->budget, plan_item, plan);
     if (ret != 0)
         return ret;
-    return plan->count - before == ref->count ? 0 : 1;
+    return plan->count - before == ref->count ? 0 : SPLIT_NOT_NOW;
 }
 
 static int by_offset(const void *a, const void *b)
@@ -102,7 +104,6 @@ static int by_offset(const void *a, const void *b)
     return x->offset < y->offset ? -1 : 1;
 }
 
-/* 1: not this one. */
 static int list_refs(struct split_plan *plan)
 {
     struct view view = view_running(plan->extents);
@@ -110,12 +111,12 @@ static int list_refs(struct split_plan *plan)
 
     if (ret == -ENOENT) {
         fail_clear();
-        return 1;
+        return SPLIT_NEVER;
     }
     if (ret != 0)
-        return ret;
+        return ret < 0 ? ret : SPLIT_NEVER;
     TRY(ref_list_merge(&plan->refs, &plan->id));
-    return plan->refs.count > 0 ? 0 : 1;
+    return plan->refs.count > 0 ? 0 : SPLIT_NEVER;
 }
 
 int split_plan_make(struct extents *extents, uint64_t bytenr, uint64_t num_bytes,
@@ -127,14 +128,14 @@ int split_plan_make(struct extents *extents, uint64_t bytenr, uint64_t num_bytes
         .extents = extents, .id = data_id(bytenr, num_bytes), .budget = ITEMS_MAX};
     rangeset_init(&plan->live);
     if (!extents->trees)
-        return 1;
+        return SPLIT_NEVER;
     ret = list_refs(plan);
     for (size_t i = 0; ret == 0 && i < plan->refs.count; i++)
         ret = plan_ref(plan, &plan->refs.refs[i].ref);
     if (ret != 0)
         return ret;
     qsort(plan->items, plan->count, sizeof(*plan->items), by_offset);
-    return plan->live.bytes < num_bytes ? 0 : 1;
+    return plan->live.bytes < num_bytes ? 0 : SPLIT_NEVER;
 }
 
 int extent_split_look(struct extents *extents, uint64_t bytenr, uint64_t num_bytes,
@@ -144,7 +145,7 @@ int extent_split_look(struct extents *extents, uint64_t bytenr, uint64_t num_byt
     int ret = split_plan_make(extents, bytenr, num_bytes, &plan);
 
     TRY(ret);
-    *out = (struct extent_split){0};
+    *out = (struct extent_split){.later = ret == SPLIT_NOT_NOW};
     if (ret == 0)
         *out = (struct extent_split){
             .frees = num_bytes - plan.live.bytes,

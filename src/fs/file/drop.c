@@ -99,6 +99,8 @@ static int drop_from_item(struct inode *inode, const struct mapping *map, uint64
     bool front = map->start<start, back = mapping_end(map)> end;
     struct mapping slice;
 
+    if (holds_extent(map) && map->compression == 0)
+        reclaim_note(inode->fs, map->disk_bytenr, map->disk_num_bytes);
     if (map->kind == MAP_INLINE && (front || back))
         return fail(-EUCLEAN, "tree %llu inode %llu: inline extent of %llu bytes among others",
                     LLU(inode->tree->root.id), LLU(inode->ino), LLU(map->ram_bytes));

@@ -26,6 +26,7 @@
 #include "base/rbtree.h"
 #include "fs/file/data_cache.h"
 #include "fs/file/file.h"
+#include "fs/file/reclaim.h"
 
 #define LLU(v) ((unsigned long long)(v))
 
@@ -127,8 +128,9 @@ struct file_shared {
     uint64_t pending_bytes;               /* dirty and in flight, of all files */
     int error;                            /* of a writeback that nobody waited for */
     struct unpack_cache *unpacked;
+    struct reclaim *reclaim;
     struct data_cache *data_cache; /* NULL: none */
-    uint8_t *spares[SPARE_RUNS]; /* memory of long runs that were written, for the next ones */
+    uint8_t *spares[SPARE_RUNS];   /* memory of long runs that were written, for the next ones */
     unsigned spare_count;
 };
 

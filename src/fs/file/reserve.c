@@ -20,7 +20,13 @@ int promise_take(struct fs *fs, const struct promise *want)
         return ret;
     /* What is promised for dirty data is the worst case; written back it takes less. */
     TRY(writeback_for_space(fs));
-    return take_once(fs->store, want);
+    ret = take_once(fs->store, want);
+    if (ret != -ENOSPC)
+        return ret;
+    /* What nobody can read any more is not held against anyone. */
+    uint64_t freed;
+    TRY(files_reclaim_for_space(fs, &freed));
+    return freed > 0 ? take_once(fs->store, want) : fail(-ENOSPC, "no space left");
 }
 
 void promise_give_back(struct fs *fs, struct promise promise)

@@ -38,8 +38,12 @@ static int make_caches(struct fs *fs, struct file_shared *shared)
     TRY(data_cache_new(fs->options.data_cache_bytes, fs->store->engine.sectorsize,
                        &shared->data_cache));
     int ret = unpack_cache_new(&shared->unpacked);
-    if (ret < 0)
+    if (ret == 0)
+        ret = reclaim_new(&shared->reclaim);
+    if (ret < 0) {
+        unpack_cache_free(shared->unpacked);
         data_cache_free(shared->data_cache);
+    }
     return ret;
 }
 
@@ -86,6 +90,7 @@ void files_release(struct fs *fs)
     forest_watch_memory(fs->store->engine.forest, NULL, NULL);
     data_cache_free(shared->data_cache);
     unpack_cache_free(shared->unpacked);
+    reclaim_free(shared->reclaim);
     runs_free_spares(shared);
     pthread_cond_destroy(&shared->progress);
     pthread_mutex_destroy(&shared->lock);

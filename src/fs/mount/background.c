@@ -27,6 +27,7 @@ int mount_background_step(struct mount *m, bool *idle)
     TRY(files_writeback_step(&m->fs, DIRTY_AGE_NS, &more));
     if (commit_is_due(m)) {
         atomic_store(&m->priv->last_commit_ns, env_monotonic_ns(m->fs.env));
+        files_reclaim_noted(&m->fs);
         TRY(store_commit(m->fs.store));
     }
     *idle = !more;

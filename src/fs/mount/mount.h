@@ -9,6 +9,7 @@
 
 #include "copse/copse.h"
 #include "fs/file/file.h"
+#include "fs/file/reclaim.h"
 #include "fs/inode/inode.h"
 #include "fs/subvol/subvol.h"
 

@@ -324,6 +324,7 @@ int mount_sync(struct mount *m)
     if (m->priv->readonly)
         return 0;
     int first = files_writeback_all(&m->fs);
+    files_reclaim_noted(&m->fs);
     int ret = store_commit(m->fs.store);
     return first < 0 ? first : ret;
 }
