@@ -38,7 +38,8 @@ const struct command commands[] = {
     OUTSIDE(mount, "[-f] [-o OPT,…] DEV… DIR", "mount it with FUSE",
             "-f  stay in the foreground\n"
             "-o  ro, rw, allow_other, default_permissions, subvol=, subvolid=, noatime, relatime,\n"
-            "    strictatime, commit=, cache=, nodatacow, discard, fakeroot, uid=, gid="),
+            "    strictatime, commit=, cache=, nodatacow, discard,\n"
+            "    compress[=ALG[:LEVEL]], compress-force[=ALG[:LEVEL]], fakeroot, uid=, gid="),
     OUTSIDE(umount, "DIR", "unmount; returns when everything is durable", NULL),
 
     TOP(ls, "[-l] [-a] [-d] [-i] [-R] P…", "list directories",

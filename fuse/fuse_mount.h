@@ -31,6 +31,8 @@ struct copse_fuse_options {
     uint64_t subvolid;
     bool noatime, strictatime;
     bool nodatacow, discard;
+    char *compress; /* NULL: none */
+    bool compress_force;
     uint64_t cache_bytes;
     unsigned commit_seconds;
     bool suid, nosuid, dev, nodev, noexec, sync, dirsync;

@@ -18,7 +18,8 @@ void copse_fuse_options_free(struct copse_fuse_options *options)
 {
     free(options->subvol);
     free(options->fsname);
-    options->subvol = options->fsname = NULL;
+    free(options->compress);
+    options->subvol = options->fsname = options->compress = NULL;
 }
 
 /* ---- flags ----------------------------------------------------------------------------------- */
@@ -185,6 +186,32 @@ static int set_cache(struct copse_fuse_options *options, const char *value)
     return 0;
 }
 
+/* As in Linux the last of nodatacow and these wins. */
+static int set_compression(struct copse_fuse_options *options, const char *value, bool force)
+{
+    bool none = strcmp(value, "no") == 0 || strcmp(value, "none") == 0;
+
+    if (!none && copse_compression_check(value) < 0)
+        return -EINVAL;
+    free(options->compress);
+    options->compress = NULL;
+    options->compress_force = force && !none;
+    if (none)
+        return 0;
+    options->nodatacow = false;
+    return set_string(&options->compress, value);
+}
+
+static int set_compress(struct copse_fuse_options *options, const char *value)
+{
+    return set_compression(options, value, false);
+}
+
+static int set_compress_force(struct copse_fuse_options *options, const char *value)
+{
+    return set_compression(options, value, true);
+}
+
 static int set_id(const char *value, bool *given, uint32_t *out)
 {
     uint64_t id;
@@ -210,9 +237,11 @@ static const struct {
     const char *name;
     int (*set)(struct copse_fuse_options *options, const char *value);
 } values[] = {
-    {"subvol", set_subvol}, {"subvolid", set_subvolid}, {"commit", set_commit},
-    {"cache", set_cache},   {"uid", set_uid},           {"gid", set_gid},
-    {"fsname", set_fsname}, {"subtype", set_subtype},
+    {"subvol", set_subvol},     {"subvolid", set_subvolid},
+    {"commit", set_commit},     {"cache", set_cache},
+    {"uid", set_uid},           {"gid", set_gid},
+    {"fsname", set_fsname},     {"subtype", set_subtype},
+    {"compress", set_compress}, {"compress-force", set_compress_force},
 };
 
 static int refuse(struct copse_fuse_options *options, const char *option, const char *why)
@@ -239,6 +268,11 @@ static int set_option(struct copse_fuse_options *options, char *option)
 {
     char *equals = strchr(option, '=');
 
+    /* These have a value of their own when none is given. */
+    if (strcmp(option, "compress") == 0 || strcmp(option, "compress-force") == 0)
+        return set_compression(options, "zlib", option[8] == '-');
+    if (strcmp(option, "nodatacow") == 0)
+        set_compression(options, "no", false);
     if (*option == '\0' || set_flag(options, option))
         return 0;
     if (strcmp(option, "remount") == 0)

@@ -64,10 +64,17 @@ struct copse_open_options {
     unsigned commit_seconds; /* background commit; 0: none (only when asked or needed) */
     bool background;         /* write back and commit in a thread of its own */
     bool no_data_cache;      /* keep no data that was read: the caller does, as a mount's kernel */
+    /* "zlib", "lzo", "zstd", "zlib:9", "zstd:-5" ...: compress what is written, unless a file says
+     * otherwise; NULL: only files that ask for it. Not together with nodatacow. */
+    const char *compress;
+    bool compress_force; /* whatever files say, and whatever the data looks like */
 };
 /* clang-format off */
-#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false, false }
+#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false, false, NULL, false }
 /* clang-format on */
+
+/** Whether copse_open() knows that compression, also "no" and "none". -EINVAL. */
+int copse_compression_check(const char *compress);
 
 /**
  * Opens the file system on these devices (image files or block devices).
@@ -483,7 +490,7 @@ int copse_stream_dump(const struct copse_stream_source *source,
 /** What receiving or sending has done so far. */
 struct copse_stream_progress {
     uint64_t commands, bytes; /* of the stream */
-    const char *path;         /* of the last command, inside the subvolume; valid in the call only */
+    const char *path; /* of the last command, inside the subvolume; valid in the call only */
 };
 
 struct copse_receive_options {

@@ -16,6 +16,11 @@ int api_take_options(void *out, size_t out_size, const void *given)
     return 0;
 }
 
+COPSE_EXPORT int copse_compression_check(const char *compress)
+{
+    return API_CALL(mount_check_compression(compress));
+}
+
 int api_open_devices(const char *const *paths, unsigned count, bool readonly, struct dev **out)
 {
     for (unsigned i = 0; i < count; i++) {

@@ -205,6 +205,18 @@ int op_compression(struct step *step)
     return 0;
 }
 
+/* The property comes and goes with the flag. */
+static void flags_are(struct mnode *node, uint32_t flags)
+{
+    if (((flags ^ node->flags) & (FS_COMPR_FL | FS_NOCOMP_FL)) != 0) {
+        if (model_xattr(node, COMPRESSION))
+            model_remove_xattr(node, COMPRESSION);
+        if (flags & FS_COMPR_FL)
+            model_set_xattr(node, COMPRESSION, "zlib", 4);
+    }
+    node->flags = flags;
+}
+
 int op_flags(struct step *step)
 {
     static const uint32_t values[] = {0,           FS_NOCOW_FL, FS_NOCOW_FL, FS_NOATIME_FL,
@@ -216,22 +228,24 @@ int op_flags(struct step *step)
     struct inode *inode;
     char text[300];
 
-    if ((!S_ISREG(node->mode) && !S_ISDIR(node->mode)) || model_xattr(node, COMPRESSION))
+    if (!S_ISREG(node->mode) && !S_ISDIR(node->mode))
         return 0;
     snprintf(text, sizeof(text), "flags %.200s %#x", model_path(&world->now, node), flags);
     if (world_inode(world, node, &inode) < 0)
         return -1;
-    int ret = mount_set_flags(world->m, inode, flags);
-    if (ret == 0)
-        ret = mount_stat(world->m, inode, &st);
-    mount_put(world->m, inode);
-    ret = answered(step, text, ret, 0);
-    if (ret <= 0)
-        return ret;
+    int ret = mount_stat(world->m, inode, &st);
     /* Whether a file is written in place changes only while nothing has been written. */
     uint32_t fixed =
         S_ISREG(node->mode) && (node->content.size > 0 || st.blocks > 0) ? FS_NOCOW_FL : 0;
-    node->flags = (flags & ~fixed) | (node->flags & fixed);
+    flags = (flags & ~fixed) | (node->flags & fixed);
+    int expected = (flags & FS_COMPR_FL) && (flags & FS_NOCOW_FL) ? -EINVAL : 0;
+    if (ret == 0)
+        ret = mount_set_flags(world->m, inode, flags);
+    mount_put(world->m, inode);
+    ret = answered(step, text, ret, expected);
+    if (ret <= 0)
+        return ret;
+    flags_are(node, flags);
     return 0;
 }
 

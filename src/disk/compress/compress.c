@@ -2,6 +2,7 @@
 #include "disk/compress/compress.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,47 +65,98 @@ const char *compress_name(enum compress_type type)
     return codecs[type] ? codecs[type]->name : "none";
 }
 
+static enum compress_type type_of_name(const char *name, size_t len)
+{
+    for (size_t i = 0; i < ARRAY_LEN(codecs); i++)
+        if (codecs[i] && strlen(codecs[i]->name) == len && memcmp(codecs[i]->name, name, len) == 0)
+            return (enum compress_type)i;
+    return COMPRESS_NONE;
+}
+
+static bool is_none(const char *spec)
+{
+    return strcmp(spec, "none") == 0 || strcmp(spec, "no") == 0;
+}
+
+static int bad_level(const struct codec *codec, const char *text)
+{
+    if (codec->level_min == codec->level_max)
+        return fail(-EINVAL, "compression level '%s': %s has no levels", text, codec->name);
+    return fail(-EINVAL, "compression level '%s' is not one of %s (%d to %d)", text, codec->name,
+                codec->level_min, codec->level_max);
+}
+
 /* The part after the colon. */
-static int level_parse(const struct codec *codec, const char *text, int *level)
+static int level_parse(const struct codec *codec, const char *text, long *level)
 {
     char *end;
 
     errno = 0;
-    long value = strtol(text, &end, 10);
-    bool in_range = value >= codec->level_min && value <= codec->level_max;
-    /* Linux takes 0 for "the default", also where levels begin at 1. */
-    if (errno != 0 || end == text || *end != '\0' || !(in_range || value == COMPRESS_LEVEL_DEFAULT))
-        return fail(-EINVAL, "compression level '%s' is not one of %s (%d to %d)", text,
-                    codec->name, codec->level_min, codec->level_max);
-    *level = (int)value;
+    *level = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0')
+        return bad_level(codec, text);
+    return 0;
+}
+
+/* Linux takes 0 for "the default", also where levels begin at 1. */
+static bool has_level(const struct codec *codec, long level)
+{
+    return level == COMPRESS_LEVEL_DEFAULT ||
+           (level >= codec->level_min && level <= codec->level_max);
+}
+
+static int parse(const char *spec, bool strict, enum compress_type *type, int *level)
+{
+    size_t name_len = strcspn(spec, ":");
+    enum compress_type found = type_of_name(spec, name_len);
+    const struct codec *codec = codec_of((uint8_t)found);
+    long number = COMPRESS_LEVEL_DEFAULT;
+
+    if (!codec && !is_none(spec))
+        return fail(-EINVAL, "unknown compression '%s' (known: none, zlib, lzo, zstd)", spec);
+    if (codec && spec[name_len] == ':') {
+        bool levels = codec->level_min != codec->level_max;
+
+        TRY(level_parse(codec, spec + name_len + 1, &number));
+        if (strict && (!levels || !has_level(codec, number)))
+            return bad_level(codec, spec + name_len + 1);
+        if (!levels)
+            number = COMPRESS_LEVEL_DEFAULT;
+        else if (!has_level(codec, number))
+            number = number < codec->level_min ? codec->level_min : codec->level_max;
+    }
+    *type = found;
+    *level = (int)number;
     return 0;
 }
 
 int compress_by_name(const char *spec, enum compress_type *type, int *level)
 {
-    size_t name_len = strcspn(spec, ":");
+    return parse(spec, true, type, level);
+}
 
-    if (strcmp(spec, "none") == 0 || strcmp(spec, "no") == 0) {
-        *type = COMPRESS_NONE;
-        *level = COMPRESS_LEVEL_DEFAULT;
-        return 0;
-    }
+int compress_by_option(const char *spec, enum compress_type *type, int *level)
+{
+    return parse(spec, false, type, level);
+}
+
+bool compress_by_property(const char *value, size_t len, enum compress_type *type, int *level)
+{
+    char spec[32];
+
     for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
-        const struct codec *codec = codecs[i];
-        int found = COMPRESS_LEVEL_DEFAULT;
+        size_t name_len = codecs[i] ? strlen(codecs[i]->name) : SIZE_MAX;
 
-        if (!codec || strlen(codec->name) != name_len || memcmp(codec->name, spec, name_len) != 0)
+        if (len < name_len || memcmp(value, codecs[i]->name, name_len) != 0)
             continue;
-        if (spec[name_len] == ':') {
-            if (codec->level_min == codec->level_max)
-                return fail(-EINVAL, "compression '%s': %s has no levels", spec, codec->name);
-            TRY(level_parse(codec, spec + name_len + 1, &found));
-        }
         *type = (enum compress_type)i;
-        *level = found;
-        return 0;
+        *level = COMPRESS_LEVEL_DEFAULT;
+        snprintf(spec, sizeof(spec), "%.*s", (int)MIN(len, sizeof(spec) - 1), value);
+        if (compress_by_name(spec, type, level) < 0)
+            fail_clear();
+        return true;
     }
-    return fail(-EINVAL, "unknown compression '%s' (known: none, zlib, lzo, zstd)", spec);
+    return false;
 }
 
 int compress_extent(enum compress_type type, int level, uint32_t sectorsize, const void *src,

@@ -42,6 +42,18 @@ const char *compress_name(enum compress_type type);
 int compress_by_name(const char *spec, enum compress_type *type, int *level) MUST_USE;
 
 /*
+ * The same as Linux reads mount options: a level that is too high or too low is the highest or
+ * lowest there is, and lzo's counts for nothing.
+ */
+int compress_by_option(const char *spec, enum compress_type *type, int *level) MUST_USE;
+
+/*
+ * The same as Linux reads the stored property, len bytes: what begins with a name is taken for it.
+ * False: it names none that compresses.
+ */
+bool compress_by_property(const char *value, size_t len, enum compress_type *type, int *level);
+
+/*
  * Compresses src into at most dst_cap bytes at dst. -E2BIG, without a message, when the result
  * does not fit: the caller then stores the data plain. lzo comes in the framing of the format, so
  * *out_len is what an inline extent stores, and what rounded up to sectors is disk_num_bytes.

@@ -15,6 +15,7 @@ struct plan {
     uint64_t bytenr;       /* 0: no space yet */
     uint64_t first_sector; /* its place in batch->sums */
     uint8_t compression;
+    bool hopeless;   /* compressing it gained nothing */
     uint8_t *packed; /* disk_len bytes when compressed */
 };
 
@@ -49,6 +50,8 @@ int batch_swap(struct batch *batch) MUST_USE;
 struct compress_wish {
     uint8_t type;
     int level;
+    bool force;       /* whatever it looks like */
+    bool by_property; /* the inode says so itself */
 };
 int compress_wish_of(struct inode *inode, struct compress_wish *out) MUST_USE;
 /* The content of a small file, as an inline extent may have it. */

@@ -6,33 +6,68 @@
 
 static const char property[] = "btrfs.compression";
 
-int compress_wish_of(struct inode *inode, struct compress_wish *out)
+/* What the property says, if there is one; its level counts only if it has one. */
+static int read_property(struct inode *inode, struct compress_wish *wish)
 {
-    struct compress_wish wish = {.type = COMPRESS_NONE};
     enum compress_type type;
     char value[32];
     size_t len;
+    int level;
 
-    *out = wish;
-    /* NODATACOW and compression exclude each other (Linux would not read it back as such). */
-    if (!(inode->item.flags & INODE_COMPRESS) ||
-        (inode->item.flags & (INODE_NOCOMPRESS | INODE_NODATACOW | INODE_NODATASUM)))
-        return 0;
-    wish.type = COMPRESS_ZLIB;
-    wish.level = COMPRESS_LEVEL_DEFAULT;
     store_read_lock(inode->fs->store);
-    int ret = xattr_get(inode, property, value, sizeof(value) - 1, &len);
+    int ret = xattr_get(inode, property, value, sizeof(value), &len);
     store_read_unlock(inode->fs->store);
-    if (ret == 0) {
-        value[len] = '\0';
-        if (compress_by_name(value, &type, &wish.level) == 0)
-            wish.type = (uint8_t)type;
-    } else if (ret != -ENODATA && ret != -ERANGE) {
-        return ret;
+    if (ret == -ENODATA || ret == -ERANGE) {
+        fail_clear();
+        return 0;
     }
-    fail_clear();
+    if (ret < 0 || !compress_by_property(value, len, &type, &level))
+        return ret;
+    if (level != COMPRESS_LEVEL_DEFAULT || type != wish->type)
+        wish->level = level;
+    wish->type = (uint8_t)type;
+    wish->by_property = true;
+    return 0;
+}
+
+/* In the order in which Linux asks. */
+static bool wants_none(const struct inode *inode)
+{
+    const struct fs_options *options = &inode->fs->options;
+
+    /* NODATACOW and compression exclude each other (Linux would not read it back as such). */
+    if (inode->item.flags & (INODE_NODATACOW | INODE_NODATASUM))
+        return true;
+    if (options->compress_force)
+        return false;
+    return (inode->item.flags & INODE_NOCOMPRESS) ||
+           (!(inode->item.flags & INODE_COMPRESS) && options->compress_type == COMPRESS_NONE);
+}
+
+int compress_wish_of(struct inode *inode, struct compress_wish *out)
+{
+    const struct fs_options *options = &inode->fs->options;
+    struct compress_wish wish = {
+        .type = options->compress_type ? options->compress_type : COMPRESS_ZLIB,
+        .level = options->compress_level,
+        .force = options->compress_force,
+    };
+
+    if (wants_none(inode)) {
+        *out = (struct compress_wish){.type = COMPRESS_NONE};
+        return 0;
+    }
+    if (inode->item.flags & INODE_COMPRESS)
+        TRY(read_property(inode, &wish));
     *out = wish;
     return 0;
+}
+
+/* As Linux: what did not become shorter once is not tried again, unless somebody asked for it. */
+static void note_hopeless(struct inode *inode)
+{
+    SCOPED_LOCK(&inode->item_lock);
+    inode->item.flags |= INODE_NOCOMPRESS;
 }
 
 int compress_inline(struct inode *inode, struct packed *content)
@@ -101,11 +136,15 @@ static void pack_nth(void *arg, size_t i)
     if (plan->len <= sector)
         return;
     const uint8_t *data = contiguous(packing->batch, plan, &copy);
-    if (!data || !compress_worth_trying(data, plan->len))
+    if (!data || (!packing->wish->force && !compress_worth_trying(data, plan->len)))
         return;
     AUTO_FREE uint8_t *packed = malloc(plan->len);
-    if (!packed || compress_extent(packing->wish->type, packing->wish->level, sector, data,
-                                   plan->len, packed, plan->len - sector, &packed_len) < 0)
+    if (!packed)
+        return;
+    int ret = compress_extent(packing->wish->type, packing->wish->level, sector, data, plan->len,
+                              packed, plan->len - sector, &packed_len);
+    plan->hopeless = ret == -E2BIG;
+    if (ret < 0)
         return;
     plan->disk_len = round_up_to(packed_len, sector);
     memset(packed + packed_len, 0, plan->disk_len - packed_len);
@@ -117,7 +156,13 @@ int batch_compress(struct batch *batch, const struct compress_wish *wish)
 {
     struct packing packing = {batch, wish};
 
+    bool hopeless = false;
+
     env_parallel(batch->inode->fs->env, batch->count, pack_nth, &packing);
     fail_clear();
+    for (size_t i = 0; i < batch->count; i++)
+        hopeless |= batch->plans[i].hopeless;
+    if (hopeless && !wish->force && !wish->by_property)
+        note_hopeless(batch->inode);
     return 0;
 }

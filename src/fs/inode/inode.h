@@ -30,6 +30,10 @@ struct fs_options {
     bool noatime;
     bool strictatime;
     bool nodatacow;
+    /* Of files that do not say themselves; enum compress_type, 0: none. */
+    uint8_t compress_type;
+    int compress_level;
+    bool compress_force; /* of all files, and whatever the data looks like */
     uint64_t dirty_limit_bytes; /* of file data in memory; 0: 64 MiB */
     /* What tree blocks leave of so many bytes, but some even then, may hold file data that was
      * read. 0: none. */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "disk/compress/compress.h"
 
 #define RELATIME_SECONDS (24 * 3600)
 
@@ -178,6 +179,20 @@ int mount_setattr(struct mount *m, struct inode *inode, unsigned set, const stru
     (FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NOATIME_FL | FS_NODUMP_FL | FS_SYNC_FL | FS_DIRSYNC_FL |  \
      FS_NOCOMP_FL | FS_COMPR_FL | FS_NOCOW_FL)
 
+/* As in Linux the flag brings the property with it, of the kind the mount has, and takes it away.
+ */
+static int follow_compression(struct mount *m, struct inode *inode, uint64_t flags)
+{
+    uint64_t changed = (flags ^ inode->item.flags) & (INODE_COMPRESS | INODE_NOCOMPRESS);
+    uint8_t type = m->fs.options.compress_type;
+
+    if (!changed || !(inode_is_reg(inode) || inode_is_dir(inode)))
+        return 0;
+    if (!(flags & INODE_COMPRESS))
+        return compression_property_set(inode, COMPRESS_NONE);
+    return compression_property_set(inode, type ? type : COMPRESS_ZLIB);
+}
+
 static int set_flags_locked(struct mount *m, struct inode *inode, uint32_t fs_flags)
 {
     uint64_t flags = inode_flags_from_fs(fs_flags, inode->item.flags);
@@ -191,11 +206,13 @@ static int set_flags_locked(struct mount *m, struct inode *inode, uint32_t fs_fl
         else
             flags &= ~(uint64_t)INODE_NODATASUM;
     }
+    if ((flags & INODE_COMPRESS) && (flags & INODE_NODATACOW))
+        return fail(-EINVAL, "both to be compressed and to be written in place");
+    TRY(follow_compression(m, inode, flags));
     pthread_mutex_lock(&inode->item_lock);
     inode->item.flags = flags;
     pthread_mutex_unlock(&inode->item_lock);
     inode_touch(inode, false);
-    (void)m;
     return 0;
 }
 
@@ -213,7 +230,7 @@ int mount_set_flags(struct mount *m, struct inode *inode, uint32_t fs_flags)
         return fail(-EPERM, "what stands for a subvolume in a snapshot cannot be changed");
     if (store_readonly(m->fs.store) || (inode->tree->item.flags & ROOT_SUBVOL_RDONLY))
         return fail(-EROFS, "read-only");
-    TRY(store_begin(m->fs.store, STORE_RELEASE, UNITS_INODE));
+    TRY(store_begin(m->fs.store, STORE_RELEASE, UNITS_INODE + UNITS_NAME));
     int ret = set_flags_locked(m, inode, fs_flags);
     store_end(m->fs.store);
     return ret;

@@ -49,6 +49,10 @@ int dir_still_there(const struct inode *dir) MUST_USE;
 /* Deletes an inode that lost its last name and its last user. */
 void delete_orphan(struct inode *inode);
 
+/* xattr.c, within store_begin: the compression property of a type, COMPRESS_NONE: none. The flags of
+ * the inode are the caller's. */
+int compression_property_set(struct inode *inode, uint8_t type) MUST_USE;
+
 /* acl.c, within store_begin */
 /* What Linux does with the default ACL of a directory when something is made in it. *mode is
  * adjusted; call before inode_create. */

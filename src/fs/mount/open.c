@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "disk/compress/compress.h"
 #include "fs/fsync/fsync.h"
 
 /* A quarter of the cache may be dirty file data. The rest holds tree blocks, and file data that was
@@ -257,6 +258,28 @@ static void tear_down(struct mount *m)
     free(m);
 }
 
+int mount_check_compression(const char *compress)
+{
+    enum compress_type type;
+    int level;
+
+    return compress_by_option(compress, &type, &level);
+}
+
+static int take_compression(const struct copse_open_options *options, struct fs_options *out)
+{
+    enum compress_type type;
+
+    if (!options->compress)
+        return 0;
+    TRY(compress_by_option(options->compress, &type, &out->compress_level));
+    if (type != COMPRESS_NONE && options->nodatacow)
+        return fail(-EINVAL, "compress: what is written in place cannot be compressed");
+    out->compress_type = (uint8_t)type;
+    out->compress_force = options->compress_force && type != COMPRESS_NONE;
+    return 0;
+}
+
 /* A mount with an open store, nothing read yet. On failure the store is closed. */
 static int mount_new(struct store *store, const struct copse_open_options *options,
                      const struct memory *memory, struct mount **out)
@@ -272,10 +295,14 @@ static int mount_new(struct store *store, const struct copse_open_options *optio
     AUTO_FREE struct mount *m = calloc(1, sizeof(*m));
     AUTO_FREE struct mount_private *priv = calloc(1, sizeof(*priv));
 
-    int ret = m && priv ? fs_init(&m->fs, store, &fs_options) : -ENOMEM;
+    int ret = take_compression(options, &fs_options);
+    if (ret == 0 && !(m && priv))
+        ret = fail(-ENOMEM, "no memory to open a file system");
+    if (ret == 0)
+        ret = fs_init(&m->fs, store, &fs_options);
     if (ret < 0) {
         store_close(store);
-        return fail(ret, "no memory to open a file system");
+        return ret;
     }
     ret = files_init(&m->fs);
     if (ret == 0 && (ret = subvols_init(&m->fs)) < 0)

@@ -59,6 +59,13 @@ int mount_listxattr(struct mount *m, struct inode *inode, char *buf, size_t cap,
     return ret;
 }
 
+static uint64_t feature_of(uint8_t type)
+{
+    return type == COMPRESS_LZO    ? INCOMPAT_COMPRESS_LZO
+           : type == COMPRESS_ZSTD ? INCOMPAT_COMPRESS_ZSTD
+                                   : 0;
+}
+
 /* The property is a flag of the inode too, which Linux looks at first. */
 static int set_compression(struct inode *inode, const char *value, size_t len)
 {
@@ -83,10 +90,7 @@ static int set_compression(struct inode *inode, const char *value, size_t len)
         if (inode->item.flags & INODE_NODATACOW)
             return fail(-EINVAL, "compression: the file is written in place");
         set = INODE_COMPRESS;
-        if (type == COMPRESS_LZO)
-            inode->fs->store->engine.incompat |= INCOMPAT_COMPRESS_LZO;
-        if (type == COMPRESS_ZSTD)
-            inode->fs->store->engine.incompat |= INCOMPAT_COMPRESS_ZSTD;
+        inode->fs->store->engine.incompat |= feature_of((uint8_t)type);
     }
     pthread_mutex_lock(&inode->item_lock);
     inode->item.flags &= ~(uint64_t)(INODE_COMPRESS | INODE_NOCOMPRESS);
@@ -111,6 +115,16 @@ static int remove_if_there(struct inode *inode, const char *name)
         return 0;
     }
     return ret;
+}
+
+int compression_property_set(struct inode *inode, uint8_t type)
+{
+    const char *name = compress_name((enum compress_type)type);
+
+    if (type == COMPRESS_NONE)
+        return remove_if_there(inode, COMPRESSION);
+    inode->fs->store->engine.incompat |= feature_of(type);
+    return xattr_set(inode, COMPRESSION, name, strlen(name), 0);
 }
 
 int setxattr_locked(struct inode *inode, const char *name, const void *value, size_t len, int flags)

@@ -506,6 +506,53 @@ static void threads(void **state)
     }
 }
 
+/* Watched on Linux 6.18. */
+static void options_are_read_as_linux_reads_them(void **state)
+{
+    static const struct {
+        const char *spec;
+        enum compress_type type;
+        int level;
+    } good[] = {{"zlib", COMPRESS_ZLIB, 0},       {"zlib:0", COMPRESS_ZLIB, 0},
+                {"zlib:10", COMPRESS_ZLIB, 9},    {"zlib:-2", COMPRESS_ZLIB, 1},
+                {"lzo:1", COMPRESS_LZO, 0},       {"zstd:-5", COMPRESS_ZSTD, -5},
+                {"zstd:-16", COMPRESS_ZSTD, -15}, {"zstd:16", COMPRESS_ZSTD, 15},
+                {"none", COMPRESS_NONE, 0},       {"no", COMPRESS_NONE, 0}};
+    static const char *const bad[] = {
+        "", "foo", "zstdx", "zstd:", "zstd:3x", "zlib:x", "ZSTD", ":3"};
+    enum compress_type type;
+    int level;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_int_equal(compress_by_option(good[i].spec, &type, &level), 0);
+        assert_int_equal(type, good[i].type);
+        assert_int_equal(level, good[i].level);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(compress_by_option(bad[i], &type, &level), -EINVAL);
+}
+
+/* Linux stores whatever begins with a name, and reads no further. */
+static void stored_properties_are_taken_by_their_beginning(void **state)
+{
+    enum compress_type type;
+    int level;
+
+    (void)state;
+    assert_true(compress_by_property("zstd", 4, &type, &level));
+    assert_int_equal(type, COMPRESS_ZSTD);
+    assert_true(compress_by_property("zlib:9", 6, &type, &level));
+    assert_int_equal(level, 9);
+    assert_true(compress_by_property("zstd:99", 7, &type, &level));
+    assert_int_equal(level, COMPRESS_LEVEL_DEFAULT);
+    assert_true(compress_by_property("lzoo", 3, &type, &level));
+    assert_int_equal(type, COMPRESS_LZO);
+    assert_false(compress_by_property("none", 4, &type, &level));
+    assert_false(compress_by_property("zl", 2, &type, &level));
+    assert_false(compress_by_property("", 0, &type, &level));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -523,6 +570,8 @@ int main(void)
         cmocka_unit_test(unknown_types),
         cmocka_unit_test(worth_trying),
         cmocka_unit_test(threads),
+        cmocka_unit_test(options_are_read_as_linux_reads_them),
+        cmocka_unit_test(stored_properties_are_taken_by_their_beginning),
     };
 
     return cmocka_run_group_tests_name("compress", tests, NULL, NULL);
