@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* property get and set, and sync. */
+/* property get, set and list, and sync. */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 /* A property of a place: how to read it. NULL in *value: it has none. */
 struct property {
-    const char *name;
+    const char *name, *does;
     int (*get)(struct cli *cli, const struct place *place, struct file *file, char **value);
     int (*set)(struct cli *cli, const struct place *place, struct file *file, const char *value);
 };
@@ -111,9 +111,10 @@ static int set_compression(struct cli *cli, const struct place *place, struct fi
 }
 
 static const struct property properties[] = {
-    {"ro", get_ro, NULL},
-    {"label", get_label, set_label},
-    {"compression", get_compression, set_compression},
+    {"ro", "read-only status of a subvolume", get_ro, NULL},
+    {"label", "label of the filesystem", get_label, set_label},
+    {"compression", "compression algorithm for the file or directory", get_compression,
+     set_compression},
 };
 
 #define PROPERTIES (sizeof(properties) / sizeof(*properties))
@@ -178,6 +179,62 @@ int cmd_property_get(struct cli *cli, int argc, char **argv)
     if (result != 0)
         return result;
     result = print_properties(cli, &place, &file, only);
+    file_close(&file);
+    place_free(&place);
+    return result;
+}
+
+/* Whether there could be a value: files and directories need not have a compression. */
+static int has_property(struct cli *cli, const struct place *place, struct file *file,
+                        const struct property *property, bool *has)
+{
+    struct copse_stat st;
+    char *value = NULL;
+    int result = 0, ret;
+
+    if (property->get == get_compression) {
+        ret = file_stat(file, &st);
+        *has = ret == 0 && (S_ISREG(st.mode) || S_ISDIR(st.mode));
+        return ret < 0 ? cli_fail(cli, place->shown, ret) : 0;
+    }
+    result = property->get(cli, place, file, &value);
+    *has = value != NULL;
+    free(value);
+    return result;
+}
+
+static int list_properties(struct cli *cli, const struct place *place, struct file *file)
+{
+    struct json_object *list = cli->json ? json_object_new_object() : NULL;
+    int result = 0;
+
+    for (size_t i = 0; i < PROPERTIES && result == 0; i++) {
+        bool has = false;
+
+        result = has_property(cli, place, file, &properties[i], &has);
+        if (has && list)
+            json_object_object_add(list, properties[i].name,
+                                   json_object_new_string(properties[i].does));
+        else if (has)
+            printf("%-20s%s\n", properties[i].name, properties[i].does);
+    }
+    if (list)
+        json_print("property-list", list);
+    return result;
+}
+
+int cmd_property_list(struct cli *cli, int argc, char **argv)
+{
+    struct place place;
+    struct file file;
+    int result;
+
+    if (take_type(cli, argc, argv) != 0 || cli_count(cli, argc, 1, 1) != 0)
+        return EXIT_USAGE;
+    result = place_open(cli, argv[optind], WANT_LOOK, true, &place, &file);
+    if (result != 0)
+        return result;
+    result = list_properties(cli, &place, &file);
     file_close(&file);
     place_free(&place);
     return result;

@@ -104,6 +104,7 @@ const struct command commands[] = {
        NULL),
     IN("property", "get", property_get, "P [NAME]", "print properties: ro, label, compression",
        NULL),
+    IN("property", "list", property_list, "P", "list the properties that a place can have", NULL),
     IN("property", "set", property_set, "P NAME VALUE", "set a property: label, compression", NULL),
     TOP(send, "[-p P] [-c P]… [-f FILE] [--proto N] [--compressed-data] [--no-data] P…",
         "send read-only subvolumes as a stream",

@@ -76,6 +76,7 @@ DECLARE_COMMAND(subvolume_get_default);
 DECLARE_COMMAND(subvolume_set_default);
 DECLARE_COMMAND(property_get);
 DECLARE_COMMAND(property_set);
+DECLARE_COMMAND(property_list);
 DECLARE_COMMAND(send);
 DECLARE_COMMAND(receive);
 DECLARE_COMMAND(quota_enable);

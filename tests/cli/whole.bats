@@ -73,6 +73,17 @@ setup() {
     [ "$("$copse" property get $image:/d compression)" = compression=zstd ]
     "$copse" touch $image:/d/f
     [ "$("$copse" property get $image:/d/f compression)" = compression=zstd ]
+    "$copse" touch $image:/plain
+    "$copse" chattr +c $image:/plain
+    [ "$("$copse" property get $image:/plain compression)" = compression=zlib ]
+    "$copse" property set $image:/plain compression none
+    [[ $("$copse" lsattr $image:/plain) == *m* ]]
+    "$copse" chattr -m $image:/plain
+    [ -z "$("$copse" property get $image:/plain compression)" ]
+    fails 1 'Invalid argument$' "$copse" property set $image:/d compression rubbish
+    run -0 "$copse" property list $image:/d
+    [ "$output" = 'compression         compression algorithm for the file or directory' ]
+    [ "$("$copse" property list $image:/ | cut -d' ' -f1 | tr '\n' ' ')" = 'ro label compression ' ]
     "$copse" property set $image:/d compression ''
     [ -z "$("$copse" property get $image:/d compression)" ]
     judge
