@@ -19,6 +19,7 @@ struct candidates {
     const struct span *span;
     struct candidate list[CANDIDATES_MAX];
     unsigned count;
+    uint64_t next; /* where in the file something to clone begins, if not at its beginning */
 };
 
 static void add_candidate(struct candidates *all, uint64_t ino, uint64_t base)
@@ -66,8 +67,38 @@ static int add_reference(void *arg, const struct extent_ref *ref)
     return 0;
 }
 
+/* Spans of a candidate that are looked at for one that holds a later part of the extent. */
+#define LATER_SPANS 16
+
+static bool holds(const struct span *span, const struct span *want, uint64_t shift)
+{
+    return span->kind == SPAN_DATA && span->bytenr == want->bytenr &&
+           span->offset == want->offset + shift;
+}
+
+/* The candidate has something else at pos: where does it have a part of what is wanted? */
+static int look_later(struct candidates *all, struct side *side, uint64_t ino, uint64_t pos,
+                      const struct span *first)
+{
+    const struct span *want = all->span;
+    struct span span = *first;
+
+    for (unsigned i = 0; i < LATER_SPANS; i++) {
+        uint64_t shift = span.end - pos;
+
+        if (span.end == UINT64_MAX || shift >= all->next - want->start)
+            return 0;
+        TRY(side_span(side, ino, span.end, &span));
+        if (holds(&span, want, shift)) {
+            all->next = want->start + shift;
+            return 0;
+        }
+    }
+    return 0;
+}
+
 /* How many bytes of the span the receiver can clone from the candidate in that side. */
-static int usable(const struct candidates *all, const struct send_file *file, struct side *side,
+static int usable(struct candidates *all, const struct send_file *file, struct side *side,
                   const struct candidate *candidate, uint64_t *len)
 {
     const struct span *want = all->span;
@@ -88,8 +119,8 @@ static int usable(const struct candidates *all, const struct send_file *file, st
     if ((item.mode & 0170000) != 0100000 || pos >= item.size || !is_aligned(pos, sector))
         return 0;
     TRY(side_span(side, candidate->ino, pos, &span));
-    if (span.kind != SPAN_DATA || span.bytenr != want->bytenr || span.offset != want->offset)
-        return 0;
+    if (!holds(&span, want, 0))
+        return look_later(all, side, candidate->ino, pos, &span);
     n = MIN(span.end - span.start, want->end - want->start);
     n = MIN(n, item.size - pos);
     if (side == &all->send->new_side && candidate->ino == file->ino)
@@ -101,7 +132,7 @@ static int usable(const struct candidates *all, const struct send_file *file, st
     return 0;
 }
 
-static int try_side(const struct candidates *all, const struct send_file *file, struct side *side,
+static int try_side(struct candidates *all, const struct send_file *file, struct side *side,
                     struct clone_source *best)
 {
     for (unsigned i = 0; side && i < all->count; i++) {
@@ -119,10 +150,10 @@ static int try_side(const struct candidates *all, const struct send_file *file, 
 int send_find_clone(struct send *send, const struct send_file *file, const struct span *span,
                     struct clone_source *out)
 {
-    struct candidates all = {.send = send, .span = span};
+    struct candidates all = {.send = send, .span = span, .next = span->end};
     struct extents *extents = send->store->extents;
 
-    *out = (struct clone_source){0};
+    *out = (struct clone_source){.next = span->end};
     if (span->kind != SPAN_DATA)
         return 0;
     TRY(extent_each_ref(extents, span->bytenr, span->disk_bytes, 0, add_reference, &all));
@@ -130,5 +161,6 @@ int send_find_clone(struct send *send, const struct send_file *file, const struc
     TRY(try_side(&all, file, send->old_side, out));
     for (unsigned i = 0; i < send->clone_count; i++)
         TRY(try_side(&all, file, &send->clones[i], out));
+    out->next = all.next;
     return 0;
 }

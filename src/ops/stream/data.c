@@ -171,6 +171,14 @@ static int put_encoded(struct content *c, const struct span *span, uint64_t end)
 
 /* ---- one span -------------------------------------------------------------------------------- */
 
+/* Data that the receiver has nowhere. */
+static int put_own_data(struct content *c, const struct span *span)
+{
+    if (may_be_encoded(c, span, span->end))
+        return put_encoded(c, span, span->end);
+    return add_write(c, span->start, span->end);
+}
+
 static int put_data(struct content *c, const struct span *whole)
 {
     struct span span = *whole;
@@ -183,16 +191,12 @@ static int put_data(struct content *c, const struct span *whole)
         send_unlock(c->send);
         if (ret < 0)
             return ret;
-        if (source.len == 0)
-            break;
-        TRY(put_clone(c, &source, span.start));
-        span = span_cut(&span, span.start + source.len, span.end);
+        uint64_t to = source.len > 0 ? span.start + source.len : source.next;
+        struct span part = span_cut(&span, span.start, to);
+        TRY(source.len > 0 ? put_clone(c, &source, span.start) : put_own_data(c, &part));
+        span = span_cut(&span, to, span.end);
     }
-    if (span.start == span.end)
-        return 0;
-    if (may_be_encoded(c, &span, span.end))
-        return put_encoded(c, &span, span.end);
-    return add_write(c, span.start, span.end);
+    return 0;
 }
 
 /* What holds zeroes now; old: what the receiver has there. */

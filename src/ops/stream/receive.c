@@ -31,9 +31,8 @@ static int note_failure(struct receiver *r, const struct command *command, int e
 
     r->broken = true;
     r->errors++;
-    fail_prepend("command %llu (%s) %.*s", LLU(command->number),
-                 command_kinds[command->type].name, (int)MIN(path->len, 255u),
-                 path->len ? (const char *)path->data : "");
+    fail_prepend("command %llu (%s) %.*s", LLU(command->number), command_kinds[command->type].name,
+                 (int)MIN(path->len, 255u), path->len ? (const char *)path->data : "");
     if (r->options->max_errors > 0 && r->errors >= r->options->max_errors)
         return err;
     /* Nothing more can be written: the other commands would only say so too. */

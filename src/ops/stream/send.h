@@ -61,6 +61,7 @@ int send_truncate(struct send *send, struct send_file *file, uint64_t size) MUST
 struct clone_source {
     struct side *side;
     uint64_t ino, offset, len; /* len 0: nowhere */
+    uint64_t next;             /* then: up to where in the file, at least */
 };
 int send_find_clone(struct send *send, const struct send_file *file, const struct span *span,
                     struct clone_source *out) MUST_USE;
