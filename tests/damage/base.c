@@ -16,6 +16,7 @@
 #define BASE_SIZE (128 * MIB)
 #define CACHE_BYTES (4 * MIB)
 #define DIR_FILES 100
+#define ORPHANS 12
 
 static const struct copse_cred root_cred;
 
@@ -196,18 +197,43 @@ static struct mkfs_options options_of(enum base_kind kind)
     return options;
 }
 
+/*
+ * Files without names in leaves of their own, held while what is durable then is copied to *out.
+ */
+static void leave_orphans(struct mount *m, const struct image *image, struct image *out)
+{
+    static const uint8_t value[1500];
+    struct inode *orphans[ORPHANS];
+
+    for (unsigned i = 0; i < ORPHANS; i++) {
+        ok(mount_tmpfile(m, m->root, S_IFREG | 0600, &root_cred, &orphans[i]));
+        ok(mount_setxattr(m, orphans[i], "user.fills", value, sizeof(value), 0));
+    }
+    ok(mount_sync(m));
+    image_clone(image, out);
+    for (unsigned i = 0; i < ORPHANS; i++)
+        inode_put(orphans[i]);
+}
+
 void base_make(enum base_kind kind, struct image *out)
 {
     struct mkfs_options options = options_of(kind);
     struct env *env = env_seeded_new(1);
     struct dev *disk = dev_mem_new(BASE_SIZE);
-    struct image bare = {.disk = disk, .size = BASE_SIZE};
+    struct image bare = {.disk = disk, .size = BASE_SIZE}, bare_copy;
     struct mount *m;
 
     ok(mkfs_run(env, disk, &options, NULL));
     ok(base_open(env, &bare, false, &m));
     fill(m);
-    ok(mount_close(m));
+    if (kind == BASE_ORPHANS) {
+        leave_orphans(m, &bare, &bare_copy);
+        ok(mount_close(m));
+        dev_close(disk);
+        disk = bare_copy.disk;
+    } else {
+        ok(mount_close(m));
+    }
     env_seeded_free(env);
     image_init(out, disk);
 }

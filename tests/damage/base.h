@@ -10,6 +10,7 @@ enum base_kind {
     BASE_DEFAULT, /* what mkfs makes today, 4 KiB nodes so that trees have levels */
     BASE_OLD,     /* hole items, full metadata items, no free-space tree, single metadata */
     BASE_MIXED,
+    BASE_ORPHANS, /* as the default, left behind while files without names were open */
     BASE_KINDS,
 };
 

@@ -308,7 +308,7 @@ int main(int argc, char **argv)
 {
     static const struct kind *const tables[] = {kinds_super, kinds_blocks, kinds_chunks,
                                                 kinds_files, kinds_names,  kinds_space};
-    static const enum base_kind all[] = {BASE_DEFAULT, BASE_OLD, BASE_MIXED};
+    static const enum base_kind all[] = {BASE_DEFAULT, BASE_OLD, BASE_MIXED, BASE_ORPHANS};
     static struct CMUnitTest tests[TESTS_MAX];
     const char *only = argc > 1 ? argv[1] : NULL;
     size_t count = 0;

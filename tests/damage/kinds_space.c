@@ -393,6 +393,34 @@ static void blocks_full_backrefs(struct image *image)
         NULL                                                                                       \
     }
 
+/* ---- orphans --------------------------------------------------------------------------------- */
+
+static struct image_item first_orphan(const struct image *image)
+{
+    return kind_item(image, TREE_FS, OBJ_ORPHAN, KEY_ORPHAN_ITEM, 0);
+}
+
+static void orphan_in_bad_leaf(struct image *image)
+{
+    /* Not the first: a leaf with that may hold more. */
+    struct image_item item =
+        kind_item(image, TREE_FS, first_orphan(image).key.offset + 5, KEY_INODE_ITEM, 0);
+
+    ITEM_SET(image, &item, inode_item, mode, 0);
+}
+
+static void orphan_largest(struct image *image)
+{
+    struct key key = key_make(OBJ_ORPHAN, KEY_ORPHAN_ITEM, UINT64_MAX);
+    struct image_item item, last = first_orphan(image);
+
+    while (image_find(image, TREE_FS, &(struct key){OBJ_ORPHAN, KEY_ORPHAN_ITEM,
+                                                   last.key.offset + 1}, &item) &&
+           item.key.objectid == OBJ_ORPHAN)
+        last = item;
+    image_item_set_key(image, &last, &key);
+}
+
 /* clang-format off */
 const struct kind kinds_space[] = {
     {"missing block group", BASE_DEFAULT, group_missing, 0, 0, NOTHING, .write_open = -EUCLEAN},
@@ -460,6 +488,10 @@ const struct kind kinds_space[] = {
      "/dir/file050"},
     {"blocks of another tree", BASE_DEFAULT, blocks_of_others, 0, 0, NOTHING, .poke =
      "/dir/file050"},
+    {"an orphan in a damaged leaf", BASE_ORPHANS, orphan_in_bad_leaf, 0, 0, NOTHING, .write_open = 1,
+     .poke = "/plain", .mended = true},
+    {"an orphan of the largest number", BASE_ORPHANS, orphan_largest, 0, 0, NOTHING,
+     .write_open = 1, .poke = "/plain", .mended = true},
     {"blocks with full references", BASE_DEFAULT, blocks_full_backrefs, 0, 0, NOTHING, .poke =
      "/dir/file050"},
     {0},

@@ -90,32 +90,68 @@ static int drop_orphan_item(struct mount *m, struct tree_handle *tree, uint64_t 
     return ret;
 }
 
+/* Whether all items of an inode can be read, so that deleting it does not fail half way. */
+static int items_readable(struct mount *m, struct tree_handle *tree, uint64_t ino)
+{
+    struct key key = key_make(ino, 0, 0);
+    AUTO_PATH struct path path = PATH_INIT;
+
+    store_read_lock(m->fs.store);
+    int ret = tree_search_ge(&tree->root, &key, &path);
+    while (ret == 0) {
+        path_key(&path, &key);
+        if (key.objectid != ino)
+            break;
+        ret = path_next(&path);
+    }
+    path_release(&path);
+    store_read_unlock(m->fs.store);
+    return MIN(ret, 0);
+}
+
+static int drop_orphan(struct mount *m, struct tree_handle *tree, uint64_t ino)
+{
+    struct inode *inode;
+
+    TRY(items_readable(m, tree, ino));
+    int ret = inode_get(&m->fs, tree, ino, &inode);
+    if (ret == -ENOENT)
+        return drop_orphan_item(m, tree, ino);
+    if (ret < 0)
+        return ret;
+    bool named = inode->item.nlink > 0;
+    inode->orphan = !named;
+    inode_put(inode);
+    return named ? drop_orphan_item(m, tree, ino) : 0;
+}
+
+/* Damage on the way keeps nobody out of the rest: what it concerns stays as it is, as a rule with
+ * its space. After a failed change nothing can be written any more. */
+static int left_alone(struct mount *m, const struct tree_handle *tree, int ret)
+{
+    if ((ret != -EIO && ret != -EUCLEAN) || m->fs.store->engine.txn.error != 0)
+        return ret;
+    env_note(m->fs.env, NOTE_WARNING, "tree %llu: a deleted file stays: %s",
+             (unsigned long long)tree->root.id, fail_message());
+    fail_clear();
+    return 0;
+}
+
 int drop_orphans_of(struct mount *m, struct tree_handle *tree)
 {
     uint64_t from = 0, ino;
 
     for (;;) {
-        struct inode *inode;
-
         store_read_lock(m->fs.store);
         int ret = orphan_next(tree, from, &ino);
         store_read_unlock(m->fs.store);
-        if (ret == -ENOENT)
-            return 0;
         if (ret < 0)
-            return ret;
-        ret = inode_get(&m->fs, tree, ino, &inode);
-        if (ret == -ENOENT) {
-            TRY(drop_orphan_item(m, tree, ino));
-        } else if (ret < 0) {
-            return ret;
-        } else if (inode->item.nlink > 0) {
-            inode_put(inode);
-            TRY(drop_orphan_item(m, tree, ino));
-        } else {
-            inode->orphan = true;
-            inode_put(inode);
-        }
+            return ret == -ENOENT ? 0 : left_alone(m, tree, ret);
+        ret = drop_orphan(m, tree, ino);
+        if (ret < 0)
+            TRY(left_alone(m, tree, ret));
+        if (ino == UINT64_MAX)
+            return 0;
         from = ino + 1;
     }
 }
