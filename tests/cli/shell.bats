@@ -68,3 +68,20 @@ END
     [[ $output == *"Size: 10000 "* ]]
     judge
 }
+
+@test "what is written to a file with chattr +S survives a crash" {
+    run -0 "$copse" shell $image <<'END'
+touch /plain /synchronous
+chattr +S /synchronous
+sync
+io /plain -c "pwrite -q 0 10000"
+io /synchronous -c "pwrite -q 0 10000"
+io /plain -c "pwrite -q 10000 10000"
+crash
+stat /synchronous
+END
+    [[ $output == *"Size: 10000 "* ]]
+    run -0 "$copse" stat $image:/plain
+    [[ $output != *"Size: 20000 "* ]]
+    judge
+}

@@ -230,8 +230,13 @@ int mount_set_flags(struct mount *m, struct inode *inode, uint32_t fs_flags)
         return fail(-EPERM, "what stands for a subvolume in a snapshot cannot be changed");
     if (store_readonly(m->fs.store) || (inode->tree->item.flags & ROOT_SUBVOL_RDONLY))
         return fail(-EROFS, "read-only");
-    TRY(store_begin(m->fs.store, STORE_RELEASE, UNITS_INODE + UNITS_NAME));
-    int ret = set_flags_locked(m, inode, fs_flags);
-    store_end(m->fs.store);
+    /* Nobody writes to it while it is decided whether it is empty. */
+    pthread_rwlock_wrlock(&inode->lock);
+    int ret = store_begin(m->fs.store, STORE_RELEASE, UNITS_INODE + UNITS_NAME);
+    if (ret == 0) {
+        ret = set_flags_locked(m, inode, fs_flags);
+        store_end(m->fs.store);
+    }
+    pthread_rwlock_unlock(&inode->lock);
     return ret;
 }

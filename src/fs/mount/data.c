@@ -31,14 +31,15 @@ int mount_pread(struct mount *m, struct inode *inode, void *buf, size_t len, uin
 int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t len, uint64_t offset,
                  size_t *done)
 {
-    (void)m;
     *done = 0;
     TRY(is_regular(inode));
     if (offset > INT64_MAX || len > INT64_MAX - offset)
         return fail(-EINVAL, "inode %llu: a write that ends behind the largest offset",
                     (unsigned long long)inode->ino);
     TRY(inode_may_change(inode, offset >= inode->item.size));
-    return file_write(inode, buf, len, offset, done);
+    TRY(file_write(inode, buf, len, offset, done));
+    /* chattr +S: as if each writer had opened it with O_SYNC. */
+    return inode->item.flags & INODE_SYNC ? mount_fsync(m, inode, false) : 0;
 }
 
 int mount_readlink(struct mount *m, struct inode *inode, char *buf, size_t cap, size_t *len)
