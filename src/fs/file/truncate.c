@@ -21,16 +21,17 @@ static int shrink_step(struct inode *inode, uint64_t size, uint64_t from, unsign
     return ret < 0 ? change_failed(inode, ret) : 0;
 }
 
-static int shrink_mapping(struct inode *inode, uint64_t size)
+/* *reached: where the file ends on disk now, also on failure; UINT64_MAX: where it ended before. */
+static int shrink_mapping(struct inode *inode, uint64_t size, uint64_t *reached)
 {
     struct store *store = inode->fs->store;
     uint64_t from = round_up_to(size, file_sectorsize(inode));
-    uint64_t reached = UINT64_MAX;
     unsigned items = FILE_DROP_STEP_ITEMS;
 
-    while (reached > from) {
+    *reached = UINT64_MAX;
+    while (*reached > from) {
         TRY(drop_begin(inode, &items));
-        int ret = shrink_step(inode, size, from, items, &reached);
+        int ret = shrink_step(inode, size, from, items, reached);
         store_end(store);
         if (ret < 0)
             return ret;
@@ -62,15 +63,26 @@ static int zero_tail(struct inode *inode, uint64_t size, uint64_t len)
 static int shrink(struct inode *inode, struct file_state *file, uint64_t size)
 {
     uint64_t sector = file_sectorsize(inode);
-    uint64_t from = round_up_to(size, sector);
+    uint64_t from = round_up_to(size, sector), old = size_get(inode), reached;
+    unsigned items = FILE_DROP_STEP_ITEMS;
 
+    /* Where there is no room for even the first step nothing changes. */
+    TRY(drop_begin(inode, &items));
+    store_end(inode->fs->store);
     pthread_mutex_lock(&file->lock);
     struct promise freed = runs_cut(file, from);
     bool dirty = size < from && runs_zero_tail(file, size);
     size_set(inode, size);
     pthread_mutex_unlock(&file->lock);
     promise_give_back(inode->fs, freed);
-    TRY(shrink_mapping(inode, size));
+    int ret = shrink_mapping(inode, size, &reached);
+    if (ret < 0) {
+        /* What was not dropped is still there, and shows. */
+        uint64_t end = MIN(old, reached);
+
+        size_set(inode, MAX(size, end));
+        return ret;
+    }
     return size < from && !dirty ? zero_tail(inode, size, from - size) : 0;
 }
 

@@ -162,6 +162,30 @@ static void too_much_is_refused_whole(void **state)
     world_free(&world);
 }
 
+static void a_truncation_that_cannot_begin_changes_nothing(void **state)
+{
+    static uint8_t got[BLOCK];
+    struct world world;
+    size_t done;
+
+    (void)state;
+    make(&world, 256 * MIB, false);
+    for (uint64_t pos = 0; pos < 4 * BLOCK; pos += BLOCK) {
+        memset(block, (int)(pos / BLOCK % 251) + 1, BLOCK);
+        ok(file_write(world.file[0], block, BLOCK, pos, &done));
+        if (pos == BLOCK)
+            world_sync(&world);
+    }
+    assert_int_equal(txn_abort(&world.store->engine, -EIO), -EIO);
+    assert_true(file_truncate(world.file[0], 100) < 0);
+    assert_int_equal(world.file[0]->item.size, 4 * BLOCK);
+    ok(file_read(world.file[0], got, BLOCK, 3 * BLOCK, &done));
+    assert_int_equal(done, BLOCK);
+    memset(block, 4, BLOCK);
+    assert_memory_equal(got, block, BLOCK);
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +194,7 @@ int main(void)
         cmocka_unit_test(scattered_writes_until_full),
         cmocka_unit_test(a_range_is_promised_once),
         cmocka_unit_test(too_much_is_refused_whole),
+        cmocka_unit_test(a_truncation_that_cannot_begin_changes_nothing),
     };
 
     return cmocka_run_group_tests_name("space of files", tests, NULL, NULL);
