@@ -132,8 +132,11 @@ static void volume_structures(void **state)
     SAME_SIZE(balance_item, btrfs_balance_item);
     SAME(balance_item, btrfs_balance_item, meta);
     SAME(balance_item, btrfs_balance_item, sys);
-    SAME_SIZE(qgroup_status, btrfs_qgroup_status_item);
+    /* Newer kernels have one more field, with simple quotas only. */
     SAME(qgroup_status, btrfs_qgroup_status_item, flags);
+    SAME(qgroup_status, btrfs_qgroup_status_item, rescan);
+    assert_int_equal(sizeof(disk_qgroup_status),
+                     offsetof(struct btrfs_qgroup_status_item, rescan) + sizeof(__le64));
     SAME_SIZE(qgroup_info, btrfs_qgroup_info_item);
     SAME(qgroup_info, btrfs_qgroup_info_item, excl);
     SAME_SIZE(qgroup_limit, btrfs_qgroup_limit_item);
