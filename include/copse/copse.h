@@ -349,6 +349,42 @@ int copse_subvol_create(copse_node *dir, const char *name, size_t len,
  */
 int copse_subvol_snapshot(copse_node *source, copse_node *dir, const char *name, size_t len,
                           const struct copse_subvol_options *options, copse_node **out);
+/**
+ * Deletes the subvolume of that name in dir: its name at once, what is in it by and by, once the
+ * deletion is durable, in the background or by copse_subvol_clean(). Nodes in it are stale
+ * (-ESTALE) from now on. A read-only subvolume can be deleted, too.
+ *
+ * @return -ENOENT; -ENOTDIR, -EINVAL no subvolume; -EPERM the default one; -ENOTEMPTY others are
+ *         nested in it; -EBUSY it is the root of this copse_fs; -EROFS
+ */
+int copse_subvol_delete(copse_node *dir, const char *name, size_t len);
+/** The same by its id; -EINVAL also for the top level. */
+int copse_subvol_delete_id(copse_fs *fs, uint64_t id);
+/**
+ * Gives a deleted subvolume a name again, with all that was in it when it was last committed.
+ *
+ * @return -ENOENT there is none with that id, or part of it is gone already; -EINVAL it is not
+ *         deleted; -EEXIST
+ */
+int copse_subvol_undelete(copse_node *dir, const char *name, size_t len, uint64_t id);
+/**
+ * Removes a bounded part of what deleted subvolumes hold, also of those that somebody else left,
+ * and commits where nothing else can be done. *left: how many still wait; call again until it is 0.
+ * One that cannot be removed (damage) is left out from then on; this fails once, with its error.
+ */
+int copse_subvol_clean(copse_fs *fs, unsigned *left);
+/**
+ * Makes a subvolume read-only, or writable again; open files included. What was received from
+ * elsewhere forgets that when it becomes writable: only with drop_received, else -EPERM.
+ */
+int copse_subvol_set_readonly(copse_node *root, bool readonly, bool drop_received);
+struct copse_received {
+    uint8_t uuid[16];  /* of the subvolume it was sent from; all zero: none */
+    uint64_t stransid; /* its generation there */
+    struct timespec stime;
+};
+/** Notes what a subvolume is a copy of; the time and generation of that are filled in. */
+int copse_subvol_set_received(copse_node *root, const struct copse_received *received);
 /** Whether node is the root directory of a subvolume. */
 bool copse_is_subvol(const copse_node *node);
 

@@ -95,6 +95,41 @@ COPSE_EXPORT int copse_subvol_snapshot(copse_node *source, copse_node *dir, cons
     return api_hand_out(ret, made, out);
 }
 
+/* ---- deleting -------------------------------------------------------------------------------- */
+
+COPSE_EXPORT int copse_subvol_delete(copse_node *dir, const char *name, size_t len)
+{
+    return API_CALL(mount_subvol_delete(mount_of_node(dir), inode_of(dir), name, len));
+}
+
+COPSE_EXPORT int copse_subvol_delete_id(copse_fs *fs, uint64_t id)
+{
+    return API_CALL(mount_subvol_delete_id(mount_of(fs), id));
+}
+
+COPSE_EXPORT int copse_subvol_undelete(copse_node *dir, const char *name, size_t len, uint64_t id)
+{
+    return API_CALL(mount_subvol_undelete(mount_of_node(dir), inode_of(dir), name, len, id));
+}
+
+COPSE_EXPORT int copse_subvol_clean(copse_fs *fs, unsigned *left)
+{
+    return API_CALL(mount_subvol_clean(mount_of(fs), left));
+}
+
+/* ---- flags ----------------------------------------------------------------------------------- */
+
+COPSE_EXPORT int copse_subvol_set_readonly(copse_node *root, bool readonly, bool drop_received)
+{
+    return API_CALL(
+        mount_subvol_set_readonly(mount_of_node(root), inode_of(root), readonly, drop_received));
+}
+
+COPSE_EXPORT int copse_subvol_set_received(copse_node *root, const struct copse_received *received)
+{
+    return API_CALL(mount_subvol_set_received(mount_of_node(root), inode_of(root), received));
+}
+
 COPSE_EXPORT bool copse_is_subvol(const copse_node *node)
 {
     const struct inode *inode = (const struct inode *)node;

@@ -41,6 +41,14 @@ void roots_mark_dirty(struct tree_handle *tree);
  * has made its root node (out->root as from tree_copy_root or root_create). */
 int roots_insert(struct roots *roots, const struct root *root, const struct root_item *item,
                  uint64_t key_offset, struct tree_handle **out) MUST_USE;
+/*
+ * The tree is deleted, its blocks follow (its item must say so). Its item is written, and the
+ * handle, for those who still hold it, becomes that of an empty tree marked deleted; roots_get
+ * opens another one. Within a change.
+ */
+int roots_retire(struct roots *roots, struct tree_handle *tree) MUST_USE;
+/* Whether it was retired or deleted. No lock needed. */
+bool tree_is_deleted(const struct tree_handle *tree);
 /* Deletes the root item; the handle is marked deleted. */
 int roots_delete(struct roots *roots, struct tree_handle *tree) MUST_USE;
 

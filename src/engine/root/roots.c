@@ -10,14 +10,16 @@
 struct roots_entry {
     struct tree_handle tree; /* first member: a handle is its entry */
     UT_hash_handle hh;
+    struct roots_entry *next_retired;
 };
 
 struct roots {
     struct engine *engine;
     struct roots_entry *by_id;
-    struct tree_handle *dirty; /* list through next_dirty */
-    pthread_mutex_t lock;      /* by_id: readers open trees while sharing the metadata lock */
-    uint64_t highest_id;       /* 0: not known yet */
+    struct roots_entry *retired; /* list through next_retired */
+    struct tree_handle *dirty;   /* list through next_dirty */
+    pthread_mutex_t lock;        /* by_id: readers open trees while sharing the metadata lock */
+    uint64_t highest_id;         /* 0: not known yet */
 };
 
 int roots_open(struct engine *engine, struct roots **out)
@@ -39,6 +41,11 @@ void roots_close(struct roots *roots)
         return;
     HASH_ITER (hh, roots->by_id, entry, next) {
         HASH_DEL(roots->by_id, entry);
+        free(entry->tree.fs_data);
+        free(entry);
+    }
+    while ((entry = roots->retired)) {
+        roots->retired = entry->next_retired;
         free(entry->tree.fs_data);
         free(entry);
     }
@@ -200,14 +207,24 @@ static void unlist_dirty(struct roots *roots, struct tree_handle *tree)
     }
 }
 
+static void mark_deleted(struct tree_handle *tree)
+{
+    __atomic_store_n(&tree->deleted, true, __ATOMIC_RELEASE);
+}
+
 int roots_delete(struct roots *roots, struct tree_handle *tree)
 {
     struct key key = key_make(tree->root.id, KEY_ROOT_ITEM, tree->item_offset);
 
     TRY(tree_delete(&roots->engine->root_tree, &key));
     unlist_dirty(roots, tree);
-    tree->deleted = true;
+    mark_deleted(tree);
     return 0;
+}
+
+bool tree_is_deleted(const struct tree_handle *tree)
+{
+    return __atomic_load_n(&tree->deleted, __ATOMIC_ACQUIRE);
 }
 
 int roots_new_id(struct roots *roots, uint64_t *id)
@@ -290,6 +307,22 @@ static int write_system(struct roots *roots, struct root *root, bool *changed)
     memcpy(path_data_mut(&path), &disk, sizeof(disk));
     root->dirty = false;
     *changed = true;
+    return 0;
+}
+
+int roots_retire(struct roots *roots, struct tree_handle *tree)
+{
+    struct roots_entry *entry = (struct roots_entry *)tree;
+
+    TRY(write_handle(roots, tree));
+    unlist_dirty(roots, tree);
+    SCOPED_LOCK(&roots->lock);
+    HASH_DEL(roots->by_id, entry);
+    entry->next_retired = roots->retired;
+    roots->retired = entry;
+    mark_deleted(tree);
+    tree->root.bytenr = 0;
+    tree->root.changes++;
     return 0;
 }
 

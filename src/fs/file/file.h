@@ -91,6 +91,18 @@ int files_writeback_tree(struct fs *fs, uint64_t tree_id) MUST_USE;
  */
 int files_quiesce(struct fs *fs, uint64_t tree_id) MUST_USE;
 void files_resume(struct fs *fs);
+/*
+ * Closes the same gate without writing anything, and holds the files of that tree that have dirty
+ * data: none of it is in flight. files_forget_held (its subvolume was deleted) forgets that data,
+ * files_release_held keeps it; both open the gate.
+ */
+struct files_held {
+    struct inode **inodes;
+    size_t count;
+};
+int files_hold_tree(struct fs *fs, uint64_t tree_id, struct files_held *out) MUST_USE;
+void files_forget_held(struct fs *fs, struct files_held *held);
+void files_release_held(struct fs *fs, struct files_held *held);
 /* One background step: writes back one file whose data is older than age_ns, or any when over the
  * limit. *more: there is more to do. */
 int files_writeback_step(struct fs *fs, uint64_t age_ns, bool *more) MUST_USE;

@@ -154,13 +154,8 @@ int file_writeback(struct inode *inode)
 
 /* ---- all files ------------------------------------------------------------------------------- */
 
-struct inode_set {
-    struct inode **inodes;
-    size_t count;
-};
-
 /* References to the inodes that have dirty data now; tree_id 0: of all trees. */
-static int dirty_inodes(struct fs *fs, uint64_t tree_id, struct inode_set *out)
+static int dirty_inodes(struct fs *fs, uint64_t tree_id, struct files_held *out)
 {
     struct file_state *file;
     size_t count = 0;
@@ -171,7 +166,7 @@ static int dirty_inodes(struct fs *fs, uint64_t tree_id, struct inode_set *out)
     struct inode **inodes = calloc(count + 1, sizeof(*inodes));
     if (!inodes)
         return fail(-ENOMEM, "no memory for a list of files");
-    *out = (struct inode_set){.inodes = inodes};
+    *out = (struct files_held){.inodes = inodes};
     TAILQ_FOREACH (file, &fs->files->dirty_files, entry)
         if (tree_id == 0 || file->inode->tree->root.id == tree_id)
             inodes[out->count++] = inode_ref(file->inode);
@@ -181,7 +176,7 @@ static int dirty_inodes(struct fs *fs, uint64_t tree_id, struct inode_set *out)
 /* The first error is the answer; it stays to be taken by who asks for that very file. */
 static int writeback_all_of(struct fs *fs, uint64_t tree_id)
 {
-    struct inode_set set;
+    struct files_held set;
     int first = 0;
 
     TRY(dirty_inodes(fs, tree_id, &set));
@@ -242,9 +237,48 @@ void files_resume(struct fs *fs)
     pthread_rwlock_unlock(&fs->files->gate);
 }
 
+int files_hold_tree(struct fs *fs, uint64_t tree_id, struct files_held *out)
+{
+    struct files_held held;
+
+    pthread_rwlock_wrlock(&fs->files->gate);
+    int ret = dirty_inodes(fs, tree_id, &held);
+    if (ret < 0) {
+        files_resume(fs);
+        return ret;
+    }
+    for (size_t i = 0; i < held.count; i++)
+        file_hold(held.inodes[i]->file);
+    *out = held;
+    return 0;
+}
+
+static void release_held(struct fs *fs, struct files_held *held, bool forget)
+{
+    for (size_t i = 0; i < held->count; i++) {
+        if (forget)
+            file_forget_dirty(held->inodes[i], 0);
+        file_unhold(held->inodes[i]->file);
+        inode_put(held->inodes[i]);
+    }
+    free(held->inodes);
+    *held = (struct files_held){0};
+    files_resume(fs);
+}
+
+void files_forget_held(struct fs *fs, struct files_held *held)
+{
+    release_held(fs, held, true);
+}
+
+void files_release_held(struct fs *fs, struct files_held *held)
+{
+    release_held(fs, held, false);
+}
+
 int writeback_for_space(struct fs *fs)
 {
-    struct inode_set set;
+    struct files_held set;
 
     TRY(dirty_inodes(fs, 0, &set));
     for (size_t i = 0; i < set.count; i++) {

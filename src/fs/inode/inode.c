@@ -66,10 +66,19 @@ void inode_touch_at(struct inode *inode, const struct timestamp *now)
     touch(inode, now, true);
 }
 
+int inode_is_there(const struct inode *inode)
+{
+    if (tree_is_deleted(inode->tree))
+        return fail(-ESTALE, "subvolume %llu was deleted",
+                    (unsigned long long)inode->tree->root.id);
+    return 0;
+}
+
 int inode_may_change(const struct inode *inode, bool append_ok)
 {
     if (store_readonly(inode->fs->store))
         return fail(-EROFS, "the file system is read-only");
+    TRY(inode_is_there(inode));
     if (inode->tree->item.flags & ROOT_SUBVOL_RDONLY)
         return fail(-EROFS, "subvolume %llu is read-only",
                     (unsigned long long)inode->tree->root.id);

@@ -53,6 +53,7 @@ struct fs {
     void (*free_content)(struct inode *inode); /* set by fs/file: frees inode->file */
     struct file_shared *files;                 /* private to file/ */
     struct subvol_numbers *numbers;            /* private to subvol/ */
+    struct subvol_dead *dead;                  /* private to subvol/ */
 };
 
 /* What is known of an inode's extended attributes without looking. */
@@ -79,6 +80,7 @@ struct inode {
     _Atomic uint8_t xattrs; /* XATTRS_*; all but log replay, which asks for none, goes by xattr.c */
     struct inode *hash_next;
     bool idle;    /* nobody refers to it, kept for later */
+    bool gone;    /* its tree was deleted: nobody finds it any more */
     bool writing; /* its item is being written: it stays in memory */
     TAILQ_ENTRY(inode) lru;
     TAILQ_ENTRY(inode) dirty; /* while item_dirty */
@@ -120,6 +122,12 @@ static inline bool inode_is_symlink(const struct inode *inode)
     return (inode->item.mode & 0170000) == 0120000;
 }
 
+/*
+ * The tree is being deleted (roots_retire follows): nobody finds its inodes in memory any more, and
+ * those still in use are never written. Metadata lock held alone.
+ */
+void inodes_forget_tree(struct fs *fs, uint64_t tree_id);
+
 /* The item changed in memory (item_lock held or metadata lock alone): written at the next commit.
  */
 void inode_mark_dirty(struct inode *inode);
@@ -132,7 +140,9 @@ int inodes_write_dirty(struct fs *fs) MUST_USE;
 int inodes_write_dirty_of(struct fs *fs, uint64_t tree_id) MUST_USE;
 /* One of them, now. */
 int inode_write(struct inode *inode) MUST_USE;
-/* -EROFS for a read-only subvolume, -EPERM for immutable (and append where `append_ok` is false).
+/* -ESTALE: its subvolume was deleted. */
+int inode_is_there(const struct inode *inode) MUST_USE;
+/* -ESTALE, -EROFS for a read-only subvolume, -EPERM for immutable (and append where `append_ok` is false).
  */
 int inode_may_change(const struct inode *inode, bool append_ok) MUST_USE;
 

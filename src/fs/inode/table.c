@@ -261,7 +261,8 @@ struct inode *inode_ref(struct inode *inode)
 
 static void forget(struct fs *fs, struct inode *inode)
 {
-    extract(fs->inodes, inode);
+    if (!inode->gone)
+        extract(fs->inodes, inode);
     inode_free(inode);
 }
 
@@ -290,6 +291,39 @@ static void make_idle(struct fs *fs, struct inode *inode)
         oldest->idle = false;
         table->idle_count--;
         forget(fs, oldest);
+    }
+}
+
+static void leave_table(struct fs *fs, struct inode *inode)
+{
+    struct inode_table *table = fs->inodes;
+
+    extract(table, inode);
+    inode->gone = inode->deleted = true;
+    if (inode->item_dirty) {
+        TAILQ_REMOVE(&table->dirty, inode, dirty);
+        inode->item_dirty = false;
+    }
+    if (inode->idle) {
+        TAILQ_REMOVE(&table->idle, inode, lru);
+        table->idle_count--;
+        inode->idle = false;
+    }
+    if (inode->refs == 0)
+        inode_free(inode);
+}
+
+void inodes_forget_tree(struct fs *fs, uint64_t tree_id)
+{
+    struct inode_table *table = fs->inodes;
+
+    SCOPED_LOCK(&fs->inodes_lock);
+    for (uint64_t i = 0; i < 1ULL << table->bucket_bits; i++) {
+        for (struct inode *inode = table->buckets[i], *next; inode; inode = next) {
+            next = inode->hash_next;
+            if (inode->tree_id == tree_id)
+                leave_table(fs, inode);
+        }
     }
 }
 

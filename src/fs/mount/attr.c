@@ -26,6 +26,7 @@ int mount_stat(struct mount *m, struct inode *inode, struct copse_stat *out)
     uint64_t dirty = inode_is_reg(inode) ? file_dirty_bytes(inode) : 0;
     struct inode_item item;
 
+    TRY(inode_is_there(inode));
     pthread_mutex_lock(&inode->item_lock);
     item = inode->item;
     pthread_mutex_unlock(&inode->item_lock);
@@ -85,7 +86,7 @@ void note_access(struct mount *m, struct inode *inode)
     now = timestamp_now(&m->fs);
     if (!atime_is_due(m, inode, &now))
         return;
-    if (store_begin(m->fs.store, STORE_CREATE, UNITS_INODE) < 0) {
+    if (begin_on(inode, STORE_CREATE, UNITS_INODE) < 0) {
         fail_clear();
         return;
     }
@@ -163,7 +164,7 @@ int mount_setattr(struct mount *m, struct inode *inode, unsigned set, const stru
         if (set == 0)
             return 0;
     }
-    TRY(store_begin(m->fs.store, STORE_RELEASE, UNITS_INODE + (set & COPSE_SET_MODE ? 8 : 0)));
+    TRY(begin_on(inode, STORE_RELEASE, UNITS_INODE + (set & COPSE_SET_MODE ? 8 : 0)));
     if (set & COPSE_SET_MODE)
         ret = acl_chmod(inode, st->mode);
     if (ret == 0)
@@ -228,11 +229,12 @@ int mount_set_flags(struct mount *m, struct inode *inode, uint32_t fs_flags)
         return fail(-EINVAL, "both to be compressed and to be written in place");
     if (is_stub(inode))
         return fail(-EPERM, "what stands for a subvolume in a snapshot cannot be changed");
+    TRY(inode_is_there(inode));
     if (store_readonly(m->fs.store) || (inode->tree->item.flags & ROOT_SUBVOL_RDONLY))
         return fail(-EROFS, "read-only");
     /* Nobody writes to it while it is decided whether it is empty. */
     pthread_rwlock_wrlock(&inode->lock);
-    int ret = store_begin(m->fs.store, STORE_RELEASE, UNITS_INODE + UNITS_NAME);
+    int ret = begin_on(inode, STORE_RELEASE, UNITS_INODE + UNITS_NAME);
     if (ret == 0) {
         ret = set_flags_locked(m, inode, fs_flags);
         store_end(m->fs.store);

@@ -30,6 +30,9 @@ int mount_background_step(struct mount *m, bool *idle)
         files_reclaim_noted(&m->fs);
         TRY(store_commit(m->fs.store));
     }
+    /* What people wait for comes first. */
+    if (!more)
+        TRY(subvol_drop_step(&m->fs, &more));
     *idle = !more;
     return 0;
 }

@@ -24,6 +24,8 @@ int mount_pread(struct mount *m, struct inode *inode, void *buf, size_t len, uin
 {
     TRY(is_regular(inode));
     TRY(file_read(inode, buf, len, offset, done));
+    /* Of a subvolume that was deleted meanwhile there is nothing but holes. */
+    TRY(inode_is_there(inode));
     note_access(m, inode);
     return 0;
 }
@@ -46,6 +48,7 @@ int mount_readlink(struct mount *m, struct inode *inode, char *buf, size_t cap, 
 {
     if (!inode_is_symlink(inode))
         return fail(-EINVAL, "inode %llu is no symlink", (unsigned long long)inode->ino);
+    TRY(inode_is_there(inode));
     store_read_lock(m->fs.store);
     int ret = file_read_inline(inode, buf, cap, len);
     store_read_unlock(m->fs.store);

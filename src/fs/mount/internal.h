@@ -46,6 +46,13 @@ int subvol_is_here(struct mount *m, const struct inode *dir, const void *name, u
 int dir_may_change(const struct inode *dir, const char *name, size_t len, bool removing) MUST_USE;
 /* The same again once the metadata lock is held alone: others were faster, perhaps. */
 int dir_still_there(const struct inode *dir) MUST_USE;
+/*
+ * store_begin for a change of this inode: -ESTALE, -EROFS where its subvolume was deleted or made
+ * read-only since that was looked at.
+ */
+int begin_on(const struct inode *inode, enum store_intent intent, unsigned units) MUST_USE;
+/* subvol.c: rmdir of what is a subvolume. */
+int subvol_rmdir(struct mount *m, struct inode *dir, const char *name, size_t len) MUST_USE;
 /* Deletes an inode that lost its last name and its last user. */
 void delete_orphan(struct inode *inode);
 

@@ -140,6 +140,7 @@ int mount_lookup(struct mount *m, struct inode *dir, const char *name, size_t le
         return fail(-ENOTDIR, "inode %llu is no directory", (unsigned long long)dir->ino);
     if (len > NAME_MAX_BYTES)
         return fail(-ENAMETOOLONG, "a name of %zu bytes", len);
+    TRY(inode_is_there(dir));
     store_read_lock(m->fs.store);
     int ret = lookup_locked(m, dir, name, len, out);
     store_read_unlock(m->fs.store);
@@ -225,6 +226,7 @@ int mount_readdir(struct mount *m, struct inode *dir, uint64_t cookie,
 
     if (!inode_is_dir(dir))
         return fail(-ENOTDIR, "inode %llu is no directory", (unsigned long long)dir->ino);
+    TRY(inode_is_there(dir));
     store_read_lock(m->fs.store);
     int ret = read_dots(&r, cookie, &stop);
     if (ret == 0 && !stop && !is_stub(dir))

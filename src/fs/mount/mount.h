@@ -86,6 +86,15 @@ int mount_subvol_snapshot(struct mount *m, struct inode *src, struct inode *dir,
                           struct inode **out) MUST_USE;
 int mount_logical_owners(struct mount *m, uint64_t logical, unsigned flags,
                          int (*fn)(void *arg, const struct copse_owner *owner), void *arg) MUST_USE;
+int mount_subvol_delete(struct mount *m, struct inode *dir, const char *name, size_t len) MUST_USE;
+int mount_subvol_delete_id(struct mount *m, uint64_t id) MUST_USE;
+int mount_subvol_undelete(struct mount *m, struct inode *dir, const char *name, size_t len,
+                          uint64_t id) MUST_USE;
+int mount_subvol_clean(struct mount *m, unsigned *left) MUST_USE;
+int mount_subvol_set_readonly(struct mount *m, struct inode *inode, bool readonly,
+                              bool drop_received) MUST_USE;
+int mount_subvol_set_received(struct mount *m, struct inode *inode,
+                              const struct copse_received *received) MUST_USE;
 int mount_subvol_of(struct mount *m, struct inode *inode, struct copse_subvol *out) MUST_USE;
 
 int mount_quota_status(struct mount *m, struct copse_quota_status *out) MUST_USE;

@@ -83,6 +83,19 @@ static int lose_name(struct inode *inode)
     return ret < 0 ? txn_abort(&inode->fs->store->engine, ret) : 0;
 }
 
+int begin_on(const struct inode *inode, enum store_intent intent, unsigned units)
+{
+    struct store *store = inode->fs->store;
+
+    TRY(store_begin(store, intent, units));
+    int ret = inode_is_there(inode);
+    if (ret == 0 && (inode->tree->item.flags & ROOT_SUBVOL_RDONLY))
+        ret = fail(-EROFS, "subvolume %llu is read-only", (unsigned long long)inode->tree->root.id);
+    if (ret < 0)
+        store_end(store);
+    return ret;
+}
+
 int dir_still_there(const struct inode *dir)
 {
     return dir->item.nlink == 0 ? fail(-ENOENT, "the directory is deleted") : 0;
@@ -140,8 +153,8 @@ out:
 static int make(struct mount *m, struct inode *dir, struct making *making, struct inode **out)
 {
     TRY(dir_may_change(dir, making->name, making->len, false));
-    TRY(store_begin(m->fs.store, STORE_CREATE,
-                    UNITS_CREATE + (making->target ? units_xattr(strlen(making->target)) : 0)));
+    TRY(begin_on(dir, STORE_CREATE,
+                 UNITS_CREATE + (making->target ? units_xattr(strlen(making->target)) : 0)));
     int ret = make_locked(m, dir, making, out);
     store_end(m->fs.store);
     return ret;
@@ -227,7 +240,7 @@ int mount_tmpfile(struct mount *m, struct inode *dir, uint32_t mode, const struc
     struct inode_new what = {.mode = S_IFREG | (mode & 07777), .uid = cred->uid, .gid = cred->gid};
 
     TRY(dir_may_change(dir, "t", 1, false));
-    TRY(store_begin(m->fs.store, STORE_CREATE, UNITS_CREATE));
+    TRY(begin_on(dir, STORE_CREATE, UNITS_CREATE));
     int ret = tmpfile_locked(m, dir, &what, out);
     store_end(m->fs.store);
     return ret;
@@ -259,7 +272,7 @@ int mount_link(struct mount *m, struct inode *inode, struct inode *dir, const ch
         return fail(-EXDEV, "a link into another subvolume");
     TRY(dir_may_change(dir, name, len, false));
     TRY(inode_may_change(inode, false));
-    TRY(store_begin(m->fs.store, STORE_CREATE, UNITS_NAME));
+    TRY(begin_on(dir, STORE_CREATE, UNITS_NAME));
     int ret = link_locked(inode, dir, name, len);
     store_end(m->fs.store);
     return ret;
@@ -284,6 +297,10 @@ void delete_orphan(struct inode *inode)
         if (ret < 0)
             break;
         more = false;
+        if (tree_is_deleted(inode->tree)) {
+            store_end(store);
+            break;
+        }
         if (inode_is_reg(inode) || inode_is_symlink(inode))
             ret = file_drop_extents_from(inode, 0, &more);
         if (ret == 0 && !more)
@@ -312,7 +329,7 @@ static int may_remove(struct mount *m, struct inode *inode, enum removing how)
     if (inode == m->root)
         return fail(-EBUSY, "the root of the mount");
     if (inode->ino == INO_SUBVOL_ROOT)
-        return fail(-EPERM, "a subvolume is deleted by its own command");
+        return fail(-ENOTEMPTY, "a subvolume");
     TRY(inode_may_change(inode, false));
     TRY(dir_is_empty(inode, &empty));
     return empty ? 0 : fail(-ENOTEMPTY, "the directory is not empty");
@@ -341,11 +358,12 @@ static int remove_name(struct mount *m, struct inode *dir, const char *name, siz
     struct inode *victim = NULL;
 
     TRY(dir_may_change(dir, name, len, true));
-    TRY(store_begin(m->fs.store, STORE_RELEASE, UNITS_NAME));
+    TRY(begin_on(dir, STORE_RELEASE, UNITS_NAME));
     int ret = remove_locked(m, dir, name, len, how, &victim);
     store_end(m->fs.store);
+    bool subvol = ret == -ENOTEMPTY && victim->ino == INO_SUBVOL_ROOT;
     inode_put(victim);
-    return ret;
+    return subvol ? subvol_rmdir(m, dir, name, len) : ret;
 }
 
 int mount_unlink(struct mount *m, struct inode *dir, const char *name, size_t len)
@@ -446,7 +464,7 @@ static int may_move(struct renaming *r, struct inode *inode, struct inode *to_di
     bool below;
 
     if (is_stub(inode))
-        return fail(-EPERM, "what stands for a subvolume in a snapshot cannot be moved");
+        return fail(-ENOTEMPTY, "what stands for a subvolume in a snapshot cannot be moved");
     /* A subvolume's root shares its struct with every way to reach it: only its name moves. */
     if (inode->ino != INO_SUBVOL_ROOT) {
         TRY(inode_may_change(inode, false));
@@ -595,8 +613,10 @@ int mount_rename(struct mount *m, struct inode *from_dir, const char *from, size
     TRY(dir_may_change(to_dir, to, to_len, true));
     if (to_dir->item.nlink == 0)
         return fail(-ENOENT, "the directory is deleted");
-    TRY(store_begin(m->fs.store, STORE_CREATE, UNITS_RENAME));
-    int ret = rename_locked(&r, flags);
+    TRY(begin_on(from_dir, STORE_CREATE, UNITS_RENAME));
+    int ret = inode_may_change(to_dir, true);
+    if (ret == 0)
+        ret = rename_locked(&r, flags);
     store_end(m->fs.store);
     inode_put(r.inode);
     inode_put(r.target);

@@ -184,6 +184,8 @@ static int open_subvol_root(struct mount *m, uint64_t id, struct inode **out)
     if (!is_fs_tree(id))
         return fail(-ENOENT, "%llu is no subvolume", (unsigned long long)id);
     int ret = roots_get(m->fs.store->roots, id, &tree);
+    if (ret == 0 && tree->item.refs == 0)
+        ret = fail(-ENOENT, "it was deleted");
     if (ret < 0)
         return fail_context(ret, "subvolume %llu", (unsigned long long)id);
     ret = inode_get(&m->fs, tree, INO_SUBVOL_ROOT, out);
@@ -261,6 +263,15 @@ static int open_store(struct env *env, struct dev **devs, unsigned count,
     return store_open(vol, &store_options, out);
 }
 
+/* Deleted subvolumes whose removal somebody began. */
+static int find_dead(struct mount *m)
+{
+    store_read_lock(m->fs.store);
+    int ret = subvol_find_dead(&m->fs);
+    store_read_unlock(m->fs.store);
+    return MIN(ret, 0);
+}
+
 static int bring_up(struct mount *m, const struct copse_open_options *options)
 {
     struct store *store = m->fs.store;
@@ -276,8 +287,10 @@ static int bring_up(struct mount *m, const struct copse_open_options *options)
             TRY(fsync_replay(&m->fs));
         }
     }
-    if (!m->priv->readonly)
+    if (!m->priv->readonly) {
         TRY(drop_orphans(m));
+        TRY(find_dead(m));
+    }
     TRY(open_root(m, options));
     return options->background && !m->priv->readonly ? background_start(m) : 0;
 }

@@ -45,6 +45,7 @@ int mount_getxattr(struct mount *m, struct inode *inode, const char *name, void 
     if (known == -EPERM)
         return fail(-ENODATA, "%s", name);
     TRY(known);
+    TRY(inode_is_there(inode));
     store_read_lock(m->fs.store);
     int ret = xattr_get(inode, name, buf, cap, len);
     store_read_unlock(m->fs.store);
@@ -53,6 +54,7 @@ int mount_getxattr(struct mount *m, struct inode *inode, const char *name, void 
 
 int mount_listxattr(struct mount *m, struct inode *inode, char *buf, size_t cap, size_t *len)
 {
+    TRY(inode_is_there(inode));
     store_read_lock(m->fs.store);
     int ret = xattr_list(inode, buf, cap, len);
     store_read_unlock(m->fs.store);
@@ -159,7 +161,7 @@ int mount_setxattr(struct mount *m, struct inode *inode, const char *name, const
         return fail(-EPERM, "what stands for a subvolume in a snapshot cannot be changed");
     TRY(name_is_known(inode, name));
     TRY(inode_may_change(inode, false));
-    TRY(store_begin(m->fs.store, STORE_CREATE, units_xattr(len)));
+    TRY(begin_on(inode, STORE_CREATE, units_xattr(len)));
     int ret = setxattr_locked(inode, name, value, len, flags);
     store_end(m->fs.store);
     return ret;
@@ -180,7 +182,7 @@ int mount_removexattr(struct mount *m, struct inode *inode, const char *name)
         return fail(-EPERM, "what stands for a subvolume in a snapshot cannot be changed");
     TRY(name_is_known(inode, name));
     TRY(inode_may_change(inode, false));
-    TRY(store_begin(m->fs.store, STORE_RELEASE, UNITS_NAME));
+    TRY(begin_on(inode, STORE_RELEASE, UNITS_NAME));
     int ret = remove_locked(inode, name);
     store_end(m->fs.store);
     return ret;

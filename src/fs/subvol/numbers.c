@@ -40,6 +40,11 @@ int subvols_init(struct fs *fs)
 
     if (!numbers)
         return fail(-ENOMEM, "no memory for inode numbers");
+    int ret = subvol_dead_init(fs);
+    if (ret < 0) {
+        free(numbers);
+        return ret;
+    }
     pthread_mutex_init(&numbers->lock, NULL);
     fs->numbers = numbers;
     return 0;
@@ -49,6 +54,7 @@ void subvols_release(struct fs *fs)
 {
     struct numbered *entry, *next;
 
+    subvol_dead_release(fs);
     if (!fs->numbers)
         return;
     HASH_ITER (hh, fs->numbers->by_pair, entry, next) {

@@ -62,6 +62,8 @@ int subvol_set_default(struct fs *fs, uint64_t id)
     if (!is_fs_tree(id))
         return fail(-ENOENT, "tree %llu is no subvolume", (unsigned long long)id);
     TRY(roots_get(fs->store->roots, id, &tree));
+    if (tree->item.refs == 0)
+        return fail(-ENOENT, "subvolume %llu is deleted", (unsigned long long)id);
     int ret = tree_search_cow(&engine->root_tree, &key, 0, &path);
     if (ret < 0)
         return ret;

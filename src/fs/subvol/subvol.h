@@ -42,6 +42,58 @@ int subvol_create(struct inode *dir, const struct subvol_name *name, const struc
 int subvol_snapshot(struct tree_handle *src, struct inode *dir, const struct subvol_name *name,
                     bool readonly, struct tree_handle **out) MUST_USE;
 
+/* ---- flags and history ----------------------------------------------------------------------- */
+
+/*
+ * Read-only or not. One that was received and becomes writable is no longer what was received:
+ * -EPERM, unless drop_received says that it shall forget that. Within store_begin, with nothing
+ * dirty in its files (files_quiesce).
+ */
+int subvol_set_readonly(struct fs *fs, struct tree_handle *tree, bool readonly,
+                        bool drop_received) MUST_USE;
+
+struct subvol_received {
+    struct uuid uuid; /* of the subvolume it was received from; null: it was not */
+    uint64_t stransid;
+    struct timestamp stime;
+};
+/* What it is a copy of; when is noted. Within store_begin. */
+int subvol_set_received(struct fs *fs, struct tree_handle *tree,
+                        const struct subvol_received *received) MUST_USE;
+
+/* ---- deleting -------------------------------------------------------------------------------- */
+
+/* Changes that subvol_unlink makes at most besides inode items; and subvol_undelete. */
+#define SUBVOL_DELETE_UNITS 24
+
+/* -EPERM: the default one; -EINVAL: the top level; -ENOTEMPTY: others are nested in it. */
+int subvol_may_delete(struct fs *fs, const struct tree_handle *tree) MUST_USE;
+/*
+ * Removes the name (of tree, in dir) and leaves the rest to subvol_drop_step. Handles of what is in
+ * it are stale from now on; its dirty data must be held (files_hold_tree), and forgotten after.
+ * Within store_begin.
+ */
+int subvol_unlink(struct inode *dir, const struct subvol_name *name,
+                  struct tree_handle *tree) MUST_USE;
+/* Gives a deleted subvolume a name again. -ENOENT: some of it is gone already. Within store_begin.
+ */
+int subvol_undelete(struct inode *dir, const struct subvol_name *name, uint64_t id,
+                    struct tree_handle **out) MUST_USE;
+
+/* Finds what was deleted before the file system was opened. Metadata lock held. */
+int subvol_find_dead(struct fs *fs) MUST_USE;
+/* How many deleted subvolumes wait for their end. No lock needed. */
+unsigned subvol_count_dead(struct fs *fs);
+/*
+ * Drops a bounded part of one whose deletion is durable. *more: there is more to be done now. Takes
+ * the metadata lock. An error is that of one subvolume, which is left alone from then on, or
+ * -ENOSPC.
+ */
+int subvol_drop_step(struct fs *fs, bool *more) MUST_USE;
+
+int subvol_dead_init(struct fs *fs) MUST_USE;
+void subvol_dead_release(struct fs *fs);
+
 /* ---- numbers --------------------------------------------------------------------------------- */
 
 /*
