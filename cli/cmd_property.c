@@ -17,7 +17,8 @@
 struct property {
     const char *name, *does;
     int (*get)(struct cli *cli, const struct place *place, struct file *file, char **value);
-    int (*set)(struct cli *cli, const struct place *place, struct file *file, const char *value);
+    int (*set)(struct cli *cli, const struct place *place, struct file *file, const char *value,
+               bool force);
 };
 
 static int get_ro(struct cli *cli, const struct place *place, struct file *file, char **value)
@@ -38,6 +39,21 @@ static int get_ro(struct cli *cli, const struct place *place, struct file *file,
         *value = need_string(strdup(subvol->flags & FLAG_READONLY ? "true" : "false"));
     subvols_free(&subvols);
     return result;
+}
+
+static int set_ro(struct cli *cli, const struct place *place, struct file *file, const char *value,
+                  bool force)
+{
+    bool readonly = strcmp(value, "true") == 0;
+    int ret;
+
+    if (!readonly && strcmp(value, "false") != 0)
+        return cli_usage(cli, "%s: ro is true or false", value);
+    ret = file_subvol_set_readonly(file, readonly, force);
+    if (ret == -EPERM)
+        return cli_fail_because(cli, place->shown, ret,
+                                "it was received; -f makes it writable and forgets that");
+    return ret < 0 ? cli_fail(cli, place->shown, ret) : 0;
 }
 
 /* The label belongs to the root of what was opened or mounted. */
@@ -70,11 +86,11 @@ static int get_label(struct cli *cli, const struct place *place, struct file *fi
 }
 
 static int set_label(struct cli *cli, const struct place *place, struct file *file,
-                     const char *value)
+                     const char *value, bool force)
 {
     int ret;
 
-    (void)file;
+    (void)file, (void)force;
     if (!is_whole(place))
         return cli_usage(cli, "%s: the label belongs to the root, T:/", place->shown);
     ret = volume_set_label(place, value);
@@ -99,19 +115,20 @@ static int get_compression(struct cli *cli, const struct place *place, struct fi
 }
 
 static int set_compression(struct cli *cli, const struct place *place, struct file *file,
-                           const char *value)
+                           const char *value, bool force)
 {
     bool none = *value == '\0';
     int ret = none ? file_xattr_remove(file, COMPRESSION_XATTR)
                    : file_xattr_set(file, COMPRESSION_XATTR, value, strlen(value));
 
+    (void)force;
     if (none && ret == -ENODATA)
         return 0;
     return ret < 0 ? cli_fail(cli, place->shown, ret) : 0;
 }
 
 static const struct property properties[] = {
-    {"ro", "read-only status of a subvolume", get_ro, NULL},
+    {"ro", "read-only status of a subvolume", get_ro, set_ro},
     {"label", "label of the filesystem", get_label, set_label},
     {"compression", "compression algorithm for the file or directory", get_compression,
      set_compression},
@@ -152,14 +169,16 @@ static int print_properties(struct cli *cli, const struct place *place, struct f
 }
 
 /* -t TYPE is accepted and needs no answer: what a place is decides what it has. */
-static int take_type(struct cli *cli, int argc, char **argv)
+static int take_options(struct cli *cli, int argc, char **argv, bool *force)
 {
     bool started = false;
     int option;
 
+    *force = false;
     while ((option = cli_option(cli, argc, argv, "t:f", NULL, &started)) >= 0) {
         if (option == '?')
             return EXIT_USAGE;
+        *force |= option == 'f';
     }
     return 0;
 }
@@ -169,9 +188,10 @@ int cmd_property_get(struct cli *cli, int argc, char **argv)
     const struct property *only = NULL;
     struct place place;
     struct file file;
+    bool force;
     int result;
 
-    if (take_type(cli, argc, argv) != 0 || cli_count(cli, argc, 1, 2) != 0)
+    if (take_options(cli, argc, argv, &force) != 0 || cli_count(cli, argc, 1, 2) != 0)
         return EXIT_USAGE;
     if (argc - optind == 2 && !(only = find_property(cli, argv[optind + 1])))
         return EXIT_USAGE;
@@ -227,9 +247,10 @@ int cmd_property_list(struct cli *cli, int argc, char **argv)
 {
     struct place place;
     struct file file;
+    bool force;
     int result;
 
-    if (take_type(cli, argc, argv) != 0 || cli_count(cli, argc, 1, 1) != 0)
+    if (take_options(cli, argc, argv, &force) != 0 || cli_count(cli, argc, 1, 1) != 0)
         return EXIT_USAGE;
     result = place_open(cli, argv[optind], WANT_LOOK, true, &place, &file);
     if (result != 0)
@@ -245,20 +266,19 @@ int cmd_property_set(struct cli *cli, int argc, char **argv)
     const struct property *property;
     struct place place;
     struct file file;
+    bool force;
     int result;
 
-    if (take_type(cli, argc, argv) != 0 || cli_count(cli, argc, 3, 3) != 0)
+    if (take_options(cli, argc, argv, &force) != 0 || cli_count(cli, argc, 3, 3) != 0)
         return EXIT_USAGE;
     property = find_property(cli, argv[optind + 1]);
     if (!property)
         return EXIT_USAGE;
-    if (!property->set)
-        return cli_usage(cli, "%s: cannot be set yet", property->name);
     const char *value = argv[optind + 2];
     result = place_open(cli, argv[optind], WANT_CHANGE, true, &place, &file);
     if (result != 0)
         return result;
-    result = property->set(cli, &place, &file, value);
+    result = property->set(cli, &place, &file, value, force);
     file_close(&file);
     place_free(&place);
     return result;

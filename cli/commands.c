@@ -93,6 +93,15 @@ const struct command commands[] = {
        "make a snapshot of a subvolume",
        "-r  read-only\n"
        "DST  its path, or a directory for it"),
+    IN("subvolume", "delete", subvolume_delete, "[-c | -C] [--keep] [-i ID] P…",
+       "delete subvolumes",
+       "-c --commit-after  commit at the end   -C --commit-each  commit after each\n"
+       "-i --subvolid  that one, in the file system of P\n"
+       "--keep  leave what is in them where it is for now: undelete brings it back"),
+    IN("subvolume", "undelete", subvolume_undelete, "ID P",
+       "bring back a deleted subvolume of which nothing is gone yet", NULL),
+    IN("subvolume", "sync", subvolume_sync, "P [ID…]",
+       "wait until deleted subvolumes are gone and their space is free", NULL),
     IN("subvolume", "list", subvolume_list,
        "[-a|-o] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] P", "list subvolumes",
        "-a  from the top level where not directly in P   -o  only those directly in P\n"
@@ -105,7 +114,9 @@ const struct command commands[] = {
     IN("property", "get", property_get, "P [NAME]", "print properties: ro, label, compression",
        NULL),
     IN("property", "list", property_list, "P", "list the properties that a place can have", NULL),
-    IN("property", "set", property_set, "P NAME VALUE", "set a property: label, compression", NULL),
+    IN("property", "set", property_set, "[-f] P NAME VALUE",
+       "set a property: ro, label, compression",
+       "-f  ro=false also for a subvolume that was received, which it forgets"),
     TOP(send, "[-p P] [-c P]… [-f FILE] [--proto N] [--compressed-data] [--no-data] P…",
         "send read-only subvolumes as a stream",
         "-p P  what differs from that snapshot   -c P  which may be cloned from\n"

@@ -78,14 +78,29 @@ int session_open(struct cli *cli, const struct target *target, enum want want, s
     return 0;
 }
 
+/* Nobody works in the background: what deleted subvolumes hold is given back before the end. */
+static void clean_up(struct cli *cli, struct session *session)
+{
+    unsigned left = session->writable && session->tree.fs && !session->keep_deleted;
+
+    while (left > 0 && !cli_interrupted()) {
+        if (copse_subvol_clean(session->tree.fs, &left) < 0) {
+            cli_warn(cli, session->name, "a deleted subvolume is left over: %s", copse_error());
+            return;
+        }
+    }
+}
+
 int sessions_close(struct cli *cli)
 {
     int result = 0;
 
     while (cli->sessions) {
         struct session *session = cli->sessions;
-        int ret = copse_close(session->tree.fs);
+        int ret;
 
+        clean_up(cli, session);
+        ret = copse_close(session->tree.fs);
         if (ret < 0) {
             cli_failed_in_library(true);
             result = cli_fail(cli, session->name, ret);

@@ -19,6 +19,7 @@ struct session {
     char *name;       /* as the user wrote its devices */
     char *identity;   /* the same devices have the same */
     bool writable;
+    bool keep_deleted; /* deleted subvolumes are not cleaned up when it is closed */
     struct copse_open_options options;
     struct session *next;
 };

@@ -269,3 +269,13 @@ int file_subvol_snapshot(struct file *source, struct file *dir, const char *name
 {
     return CALL(source, subvol_snapshot, dir, name, options);
 }
+
+int file_subvol_delete(struct file *dir, const char *name)
+{
+    return CALL(dir, subvol_delete, name);
+}
+
+int file_subvol_set_readonly(struct file *root, bool readonly, bool drop_received)
+{
+    return CALL(root, subvol_set_readonly, readonly, drop_received);
+}

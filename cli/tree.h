@@ -75,6 +75,8 @@ struct tree_ops {
                          const struct copse_subvol_options *options);
     int (*subvol_snapshot)(struct file *source, struct file *dir, const char *name,
                            const struct copse_subvol_options *options);
+    int (*subvol_delete)(struct file *dir, const char *name);
+    int (*subvol_set_readonly)(struct file *root, bool readonly, bool drop_received);
 };
 
 struct tree {
@@ -142,6 +144,10 @@ int file_subvol_create(struct file *dir, const char *name,
 /* -EINVAL: source is no subvolume; both in one tree. */
 int file_subvol_snapshot(struct file *source, struct file *dir, const char *name,
                          const struct copse_subvol_options *options);
+
+int file_subvol_delete(struct file *dir, const char *name);
+/* drop_received: also one that was received, which -EPERM protects otherwise. */
+int file_subvol_set_readonly(struct file *root, bool readonly, bool drop_received);
 
 static inline bool file_same_tree(const struct file *a, const struct file *b)
 {

@@ -545,4 +545,6 @@ const struct tree_ops host_tree_ops = {
     .sync = sync_all,
     .subvol_create = host_subvol_create,
     .subvol_snapshot = host_subvol_snapshot,
+    .subvol_delete = host_subvol_delete,
+    .subvol_set_readonly = host_subvol_set_readonly,
 };

@@ -58,3 +58,53 @@ int host_subvol_snapshot(struct file *source, struct file *dir, const char *name
     close(fd);
     return ret;
 }
+
+int host_subvol_delete(struct file *dir, const char *name)
+{
+    struct btrfs_ioctl_vol_args_v2 args = {0};
+    int ret = take_name(name, &args);
+
+    return ret < 0 ? ret : ask(dir, BTRFS_IOC_SNAP_DESTROY_V2, &args);
+}
+
+/* Linux leaves it to its tools to ask whether a received subvolume may become writable. */
+static int forget_received(int fd, uint64_t flags, bool drop_received)
+{
+    struct btrfs_ioctl_get_subvol_info_args info;
+    struct btrfs_ioctl_received_subvol_args nothing = {0};
+    static const uint8_t none[16];
+
+    if (!(flags & BTRFS_SUBVOL_RDONLY))
+        return 0;
+    if (ioctl(fd, BTRFS_IOC_GET_SUBVOL_INFO, &info) < 0)
+        return -errno;
+    if (memcmp(info.received_uuid, none, sizeof(none)) == 0)
+        return 0;
+    if (!drop_received)
+        return -EPERM;
+    return ioctl(fd, BTRFS_IOC_SET_RECEIVED_SUBVOL, &nothing) < 0 ? -errno : 0;
+}
+
+static int set_readonly(int fd, bool readonly, bool drop_received)
+{
+    uint64_t flags;
+    int ret = ioctl(fd, BTRFS_IOC_SUBVOL_GETFLAGS, &flags) < 0 ? -errno : 0;
+
+    if (ret == 0 && !readonly)
+        ret = forget_received(fd, flags, drop_received);
+    if (ret < 0)
+        return ret;
+    flags = readonly ? flags | BTRFS_SUBVOL_RDONLY : flags & ~BTRFS_SUBVOL_RDONLY;
+    return ioctl(fd, BTRFS_IOC_SUBVOL_SETFLAGS, &flags) < 0 ? -errno : 0;
+}
+
+int host_subvol_set_readonly(struct file *root, bool readonly, bool drop_received)
+{
+    int fd, ret = open_dir(root, &fd);
+
+    if (ret < 0)
+        return ret == -ENOTDIR ? -EINVAL : ret;
+    ret = set_readonly(fd, readonly, drop_received);
+    close(fd);
+    return ret;
+}

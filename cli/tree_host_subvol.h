@@ -11,4 +11,7 @@ int host_subvol_create(struct file *dir, const char *name,
 int host_subvol_snapshot(struct file *source, struct file *dir, const char *name,
                          const struct copse_subvol_options *options);
 
+int host_subvol_delete(struct file *dir, const char *name);
+int host_subvol_set_readonly(struct file *root, bool readonly, bool drop_received);
+
 #endif

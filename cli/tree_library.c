@@ -188,6 +188,16 @@ static int subvol_snapshot(struct file *source, struct file *dir, const char *na
     return copse_subvol_snapshot(source->node, dir->node, name, strlen(name), options, NULL);
 }
 
+static int subvol_delete(struct file *dir, const char *name)
+{
+    return copse_subvol_delete(dir->node, name, strlen(name));
+}
+
+static int subvol_set_readonly(struct file *root, bool readonly, bool drop_received)
+{
+    return copse_subvol_set_readonly(root->node, readonly, drop_received);
+}
+
 const struct tree_ops library_tree_ops = {
     .walk = walk,
     .close = close_file,
@@ -219,4 +229,6 @@ const struct tree_ops library_tree_ops = {
     .sync = sync_all,
     .subvol_create = subvol_create,
     .subvol_snapshot = subvol_snapshot,
+    .subvol_delete = subvol_delete,
+    .subvol_set_readonly = subvol_set_readonly,
 };

@@ -273,3 +273,38 @@ int volume_set_default(const struct place *place, uint64_t id)
         return library(copse_subvol_set_default(place->tree->fs, id));
     return mount_ask(place->path, BTRFS_IOC_DEFAULT_SUBVOL, &id);
 }
+
+int volume_subvol_delete(const struct place *place, uint64_t id)
+{
+    struct btrfs_ioctl_vol_args_v2 args = {.flags = BTRFS_SUBVOL_SPEC_BY_ID, .subvolid = id};
+
+    if (place->tree->fs)
+        return library(copse_subvol_delete_id(place->tree->fs, id));
+    return mount_ask(place->path, BTRFS_IOC_SNAP_DESTROY_V2, &args);
+}
+
+int volume_subvol_undelete(const struct place *place, struct file *dir, const char *name,
+                           uint64_t id)
+{
+    struct copse_ioc_undelete args = {.id = id};
+
+    if (place->tree->fs)
+        return library(copse_subvol_undelete(dir->node, name, strlen(name), id));
+    if (strlen(name) >= sizeof(args.name))
+        return -ENAMETOOLONG;
+    memcpy(args.name, name, strlen(name));
+    return mount_ask(dir->path, COPSE_IOC_UNDELETE, &args);
+}
+
+int volume_subvol_clean(const struct place *place, unsigned *left)
+{
+    uint32_t answer;
+    int ret;
+
+    if (place->tree->fs)
+        return library(copse_subvol_clean(place->tree->fs, left));
+    ret = mount_ask(place->path, COPSE_IOC_CLEAN, &answer);
+    if (ret == 0)
+        *left = answer;
+    return ret;
+}

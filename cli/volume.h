@@ -36,6 +36,12 @@ int volume_stat(const struct place *place, struct copse_stat *out);
 bool volume_is_subvol(const struct copse_stat *st);
 int volume_default(const struct place *place, uint64_t *id);
 int volume_set_default(const struct place *place, uint64_t id);
+int volume_subvol_delete(const struct place *place, uint64_t id);
+/* Brings back deleted subvolume id as the name in dir, which is in place. */
+int volume_subvol_undelete(const struct place *place, struct file *dir, const char *name,
+                           uint64_t id);
+/* As copse_subvol_clean(). */
+int volume_subvol_clean(const struct place *place, unsigned *left);
 /* As copse_subvol_inode_paths(); subvol 0: the one that place is in. */
 int volume_inode_paths(const struct place *place, uint64_t subvol, uint64_t ino,
                        int (*fn)(void *arg, const char *path), void *arg);

@@ -77,4 +77,14 @@ struct copse_ioc_dedupe {
 };
 #define COPSE_IOC_DEDUPE _IOWR(COPSE_IOC_MAGIC, 7, struct copse_ioc_dedupe)
 
+/* copse_subvol_undelete() into the directory the ioctl is made on. */
+struct copse_ioc_undelete {
+    uint64_t id;
+    char name[256];
+};
+#define COPSE_IOC_UNDELETE _IOW(COPSE_IOC_MAGIC, 32, struct copse_ioc_undelete)
+
+/* copse_subvol_clean(): how many deleted subvolumes still wait. */
+#define COPSE_IOC_CLEAN _IOR(COPSE_IOC_MAGIC, 33, uint32_t)
+
 #endif

@@ -68,3 +68,97 @@ setup() {
     fails 1 'Invalid cross-device link$' "$copse" subvolume snapshot "$image:/a" other.img:/s
     [ "$("$copse" ls "$image:/")" = a ]
 }
+
+@test "delete: the name and the space are gone" {
+    "$copse" shell "$image" <<-END
+	subvolume create /a
+	io -f /a/file -c "pwrite -q -S 1 0 9m"
+	subvolume snapshot -r /a /s
+	END
+    used=$("$copse" df --raw "$image" | sed -n 's/^Data.*used=//p')
+    [ "$used" -ge 9437184 ]
+    run -0 "$copse" subvolume delete "$image:/a"
+    [ "$output" = "Delete subvolume (no-commit): '$image:/a'" ]
+    [ "$("$copse" df --raw "$image" | sed -n 's/^Data.*used=//p')" -eq "$used" ]
+    judge
+    "$copse" subvolume delete -c "$image:/s"
+    [ "$("$copse" df --raw "$image" | sed -n 's/^Data.*used=//p')" -eq 0 ]
+    [ -z "$("$copse" ls "$image:/")" ]
+    judge
+}
+
+@test "delete: what cannot be" {
+    "$copse" subvolume create "$image:/a" "$image:/a/b"
+    "$copse" mkdir "$image:/dir"
+    "$copse" touch "$image:/file"
+    fails 1 'Directory not empty$' "$copse" subvolume delete "$image:/a"
+    fails 1 'Invalid argument$' "$copse" subvolume delete "$image:/dir"
+    fails 1 'Not a directory$' "$copse" subvolume delete "$image:/file"
+    fails 1 'No such file or directory$' "$copse" subvolume delete "$image:/none"
+    fails 1 'Invalid argument$' "$copse" subvolume delete "$image:/"
+    fails 1 'Invalid argument$' "$copse" subvolume delete -i 5 "$image"
+    fails 1 'No such file or directory$' "$copse" subvolume delete -i 999 "$image"
+    "$copse" subvolume set-default "$image:/a/b"
+    fails 1 'Operation not permitted$' "$copse" subvolume delete -i 257 "$image"
+    [ "$("$copse" subvolume list "$image" | wc -l)" -eq 2 ]
+    judge
+}
+
+@test "undelete brings back what nothing is gone of" {
+    "$copse" subvolume create "$image:/a"
+    echo content | "$copse" cp - "$image:/a/file"
+    "$copse" subvolume delete --keep "$image:/a"
+    [ -z "$("$copse" ls "$image:/")" ]
+    run -0 "$copse" subvolume undelete 256 "$image:/again"
+    [ "$output" = "Undelete subvolume 256 as '$image:/again'" ]
+    [ "$("$copse" cat "$image:/again/file")" = content ]
+    fails 1 'Invalid argument$' "$copse" subvolume undelete 256 "$image:/more"
+    judge
+    "$copse" subvolume delete "$image:/again"
+    fails 1 'No such file or directory$' "$copse" subvolume undelete 256 "$image:/again"
+    judge
+}
+
+@test "in the shell deleted subvolumes stay until sync" {
+    "$copse" shell "$image" >out <<-END
+	subvolume create /a
+	io -f /a/file -c "pwrite -q 0 5m"
+	sync
+	subvolume delete /a
+	subvolume undelete 256 /b
+	subvolume delete /b
+	subvolume sync
+	df
+	END
+    grep -q '^Data.*used=0.00B' out
+    judge
+}
+
+@test "read-only: set, refused, cleared" {
+    "$copse" subvolume create "$image:/a"
+    "$copse" touch "$image:/a/file"
+    "$copse" property set "$image:/a" ro true
+    [ "$("$copse" property get "$image:/a" ro)" = ro=true ]
+    fails 1 'Read-only file system$' "$copse" touch "$image:/a/new"
+    fails 1 'Read-only file system$' "$copse" rm "$image:/a/file"
+    fails 1 'Read-only file system$' "$copse" mv "$image:/a/file" "$image:/a/other"
+    fails 1 'Read-only file system$' "$copse" chmod 600 "$image:/a/file"
+    fails 1 'Read-only file system$' "$copse" xattr set "$image:/a/file" user.a b
+    fails 1 'Read-only file system$' "$copse" chattr +C "$image:/a/file"
+    fails 1 'Read-only file system$' "$copse" truncate -s 5 "$image:/a/file"
+    fails 1 'Read-only file system$' "$copse" subvolume create "$image:/a/sub"
+    fails 1 'Read-only file system$' "$copse" subvolume snapshot "$image:/a" "$image:/a/sub"
+    fails 1 'Invalid argument$' "$copse" property set "$image:/a/file" ro true
+    fails 2 'true or false' "$copse" property set "$image:/a" ro maybe
+    "$copse" property set "$image:/a" ro false
+    "$copse" rm "$image:/a/file"
+    judge
+}
+
+@test "rmdir removes an empty subvolume, rm -r those with something in them" {
+    "$copse" subvolume create "$image:/a" "$image:/b"
+    "$copse" touch "$image:/b/file"
+    "$copse" rm -r "$image:/a" "$image:/b"
+    [ -z "$("$copse" subvolume list "$image")" ]
+    judge
+}

@@ -162,13 +162,12 @@ static int may_be_victim(const struct deleting *del)
         return fail(-ENOTDIR, "inode %llu is no directory", (unsigned long long)victim->ino);
     if (victim->ino != INO_SUBVOL_ROOT)
         return fail(-EINVAL, "inode %llu is no subvolume", (unsigned long long)victim->ino);
-    if (victim->tree == del->m->root->tree)
-        return fail(-EBUSY, "the root of the mount");
     if (del->only_empty)
         TRY(dir_is_empty(victim, &empty));
     if (!empty)
         return fail(-ENOTEMPTY, "the subvolume is not empty");
-    return subvol_may_delete(&del->m->fs, victim->tree);
+    TRY(subvol_may_delete(&del->m->fs, victim->tree));
+    return victim->tree == del->m->root->tree ? fail(-EBUSY, "the root of the mount") : 0;
 }
 
 static int delete_locked(struct deleting *del)
@@ -203,7 +202,7 @@ static int delete_victim(struct deleting *del)
     return ret;
 }
 
-static int delete(struct deleting *del)
+static int delete_subvol(struct deleting *del)
 {
     store_read_lock(del->m->fs.store);
     int ret = find_victim(del, &del->victim);
@@ -220,7 +219,7 @@ int subvol_rmdir(struct mount *m, struct inode *dir, const char *name, size_t le
 {
     struct deleting del = {.m = m, .dir = dir, .name = {name, (uint16_t)len}, .only_empty = true};
 
-    return delete (&del);
+    return delete_subvol(&del);
 }
 
 int mount_subvol_delete(struct mount *m, struct inode *dir, const char *name, size_t len)
@@ -230,7 +229,7 @@ int mount_subvol_delete(struct mount *m, struct inode *dir, const char *name, si
     if (inode_is_dir(dir) && (len == 0 || (len == 1 && name[0] == '.')))
         return fail(-EACCES, "no name of a subvolume");
     TRY(dir_may_change(dir, name, len, true));
-    return delete (&del);
+    return delete_subvol(&del);
 }
 
 /* The directory that a subvolume is in, and its name there. */
@@ -285,6 +284,10 @@ int mount_subvol_clean(struct mount *m, unsigned *left)
 
     if (m->priv->readonly)
         return fail(-EROFS, "the file system is read-only");
+    if (subvol_count_dead(&m->fs) == 0) {
+        *left = 0;
+        return 0;
+    }
     /* A deletion that is not durable yet must be, before it begins. */
     TRY(subvol_drop_step(&m->fs, &more));
     if (!more)
