@@ -7,14 +7,44 @@
 
 #include "commands.h"
 #include "paths.h"
+#include "qgroups.h"
 #include "session.h"
 #include "text.h"
 
+/* ---- options --------------------------------------------------------------------------------- */
+
+struct making {
+    struct copse_subvol_options options;
+    uint64_t *groups;
+    const char *from, *to; /* of a snapshot */
+};
+
+/* -i GROUP, as often as wanted, and -r where that is known. */
+static int take_options(struct cli *cli, int argc, char **argv, const char *shorts,
+                        struct making *out)
+{
+    size_t count = 0;
+    bool started = false;
+    int option;
+
+    *out = (struct making){.options = COPSE_SUBVOL_OPTIONS_INIT,
+                           .groups = need_memory(calloc((size_t)argc, sizeof(uint64_t)))};
+    while ((option = cli_option(cli, argc, argv, shorts, NULL, &started)) >= 0) {
+        if (option == '?' || (option == 'i' && !qgroup_parse(cli, optarg, &out->groups[count++]))) {
+            free(out->groups);
+            return EXIT_USAGE;
+        }
+        out->options.readonly |= option == 'r';
+    }
+    out->options.groups = out->groups;
+    out->options.group_count = count;
+    return 0;
+}
+
 /* ---- create ---------------------------------------------------------------------------------- */
 
-static int create_one(struct cli *cli, const char *arg)
+static int create_one(struct cli *cli, const char *arg, const struct copse_subvol_options *options)
 {
-    struct copse_subvol_options options = COPSE_SUBVOL_OPTIONS_INIT;
     struct place place;
     struct file dir;
     char *name;
@@ -24,9 +54,8 @@ static int create_one(struct cli *cli, const char *arg)
         return result;
     result = place_parent(cli, &place, &dir, &name);
     if (result == 0) {
-        options.mode = mode_after_umask(0777);
         cli_failed_in_library(false);
-        ret = name ? file_subvol_create(&dir, name, &options) : -EEXIST;
+        ret = name ? file_subvol_create(&dir, name, options) : -EEXIST;
         if (ret < 0)
             result = cli_fail(cli, arg, ret);
         else
@@ -40,29 +69,24 @@ static int create_one(struct cli *cli, const char *arg)
 
 int cmd_subvolume_create(struct cli *cli, int argc, char **argv)
 {
-    bool started = false;
+    struct making making;
     int result, one;
 
-    if (cli_option(cli, argc, argv, "", NULL, &started) >= 0)
+    if (take_options(cli, argc, argv, "i:", &making) != 0)
         return EXIT_USAGE;
+    making.options.mode = mode_after_umask(0777);
     result = cli_count(cli, argc, 1, argc);
-    if (result != 0)
-        return result;
-    for (int i = optind; i < argc; i++) {
-        one = create_one(cli, argv[i]);
+    for (int i = optind; result != EXIT_USAGE && i < argc; i++) {
+        one = create_one(cli, argv[i], &making.options);
         result = one ? one : result;
     }
+    free(making.groups);
     return result;
 }
 
 /* ---- snapshot -------------------------------------------------------------------------------- */
 
-struct snapshot {
-    const char *from, *to;
-    struct copse_subvol_options options;
-};
-
-static int make_snapshot(struct cli *cli, const struct snapshot *snapshot, struct file *source,
+static int make_snapshot(struct cli *cli, const struct making *snapshot, struct file *source,
                          struct destination *destination)
 {
     int ret = -EEXIST;
@@ -82,7 +106,7 @@ static int make_snapshot(struct cli *cli, const struct snapshot *snapshot, struc
     return 0;
 }
 
-static int snapshot_to(struct cli *cli, const struct snapshot *snapshot, const char *source_path,
+static int snapshot_to(struct cli *cli, const struct making *snapshot, const char *source_path,
                        struct file *source)
 {
     struct destination destination;
@@ -102,28 +126,33 @@ static int snapshot_to(struct cli *cli, const struct snapshot *snapshot, const c
     return result;
 }
 
-int cmd_subvolume_snapshot(struct cli *cli, int argc, char **argv)
+static int snapshot_from(struct cli *cli, const struct making *snapshot)
 {
-    struct snapshot snapshot = {.options = COPSE_SUBVOL_OPTIONS_INIT};
     struct place place;
     struct file source;
-    bool started = false;
-    int option, result;
+    int result = place_open(cli, snapshot->from, WANT_CHANGE, true, &place, &source);
 
-    while ((option = cli_option(cli, argc, argv, "r", NULL, &started)) >= 0) {
-        if (option == '?')
-            return EXIT_USAGE;
-        snapshot.options.readonly = true;
-    }
-    if (cli_count(cli, argc, 2, 2) != 0)
-        return EXIT_USAGE;
-    snapshot.from = argv[optind];
-    snapshot.to = argv[optind + 1];
-    result = place_open(cli, snapshot.from, WANT_CHANGE, true, &place, &source);
     if (result != 0)
         return result;
-    result = snapshot_to(cli, &snapshot, place.path, &source);
+    result = snapshot_to(cli, snapshot, place.path, &source);
     file_close(&source);
     place_free(&place);
+    return result;
+}
+
+int cmd_subvolume_snapshot(struct cli *cli, int argc, char **argv)
+{
+    struct making snapshot;
+    int result;
+
+    if (take_options(cli, argc, argv, "ri:", &snapshot) != 0)
+        return EXIT_USAGE;
+    result = cli_count(cli, argc, 2, 2);
+    if (result == 0) {
+        snapshot.from = argv[optind];
+        snapshot.to = argv[optind + 1];
+        result = snapshot_from(cli, &snapshot);
+    }
+    free(snapshot.groups);
     return result;
 }

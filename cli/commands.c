@@ -88,10 +88,11 @@ const struct command commands[] = {
             "exit  commits and closes   crash  drops what is not durable and opens again"),
     TOP(sync, "P", "commit; durable when it returns", NULL),
 
-    IN("subvolume", "create", subvolume_create, "P…", "make subvolumes", NULL),
+    IN("subvolume", "create", subvolume_create, "[-i GROUP]… P…", "make subvolumes",
+       "-i GROUP  a quota group that its own becomes a member of"),
     IN("subvolume", "snapshot", subvolume_snapshot, "[-r] SRC DST",
        "make a snapshot of a subvolume",
-       "-r  read-only\n"
+       "-r  read-only   -i GROUP  a quota group that its own becomes a member of\n"
        "DST  its path, or a directory for it"),
     IN("subvolume", "delete", subvolume_delete, "[-c | -C] [--keep] [-i ID] P…",
        "delete subvolumes",

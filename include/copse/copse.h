@@ -325,9 +325,11 @@ struct copse_subvol_options {
     size_t size;
     bool readonly; /* snapshots */
     uint32_t mode; /* of a new root directory, without type; 0755 from the macro */
+    const uint64_t *groups; /* quota groups that its own becomes a member of */
+    size_t group_count;
 };
 /* clang-format off */
-#define COPSE_SUBVOL_OPTIONS_INIT { sizeof(struct copse_subvol_options), false, 0755 }
+#define COPSE_SUBVOL_OPTIONS_INIT { sizeof(struct copse_subvol_options), false, 0755, NULL, 0 }
 /* clang-format on */
 
 /**

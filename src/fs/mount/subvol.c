@@ -78,7 +78,8 @@ int mount_subvol_create(struct mount *m, struct inode *dir, const char *name, si
                         const struct copse_subvol_options *options, const struct copse_cred *cred,
                         struct inode **out)
 {
-    struct subvol_name subvol = {name, (uint16_t)len};
+    const struct qgroup_inherit inherit = {options->groups, options->group_count, NULL};
+    struct subvol_name subvol = {name, (uint16_t)len, inherit.count ? &inherit : NULL};
 
     TRY(subvol_name_ok(dir, name, len));
     TRY(store_begin(m->fs.store, STORE_CREATE, SUBVOL_CREATE_UNITS));
@@ -112,7 +113,8 @@ int mount_subvol_snapshot(struct mount *m, struct inode *src, struct inode *dir,
                           size_t len, const struct copse_subvol_options *options,
                           struct inode **out)
 {
-    struct subvol_name subvol = {name, (uint16_t)len};
+    const struct qgroup_inherit inherit = {options->groups, options->group_count, NULL};
+    struct subvol_name subvol = {name, (uint16_t)len, inherit.count ? &inherit : NULL};
     struct inode *made;
 
     TRY(may_be_source(src));
@@ -217,14 +219,15 @@ static int delete_subvol(struct deleting *del)
 
 int subvol_rmdir(struct mount *m, struct inode *dir, const char *name, size_t len)
 {
-    struct deleting del = {.m = m, .dir = dir, .name = {name, (uint16_t)len}, .only_empty = true};
+    struct deleting del = {
+        .m = m, .dir = dir, .name = {name, (uint16_t)len, NULL}, .only_empty = true};
 
     return delete_subvol(&del);
 }
 
 int mount_subvol_delete(struct mount *m, struct inode *dir, const char *name, size_t len)
 {
-    struct deleting del = {.m = m, .dir = dir, .name = {name, (uint16_t)len}};
+    struct deleting del = {.m = m, .dir = dir, .name = {name, (uint16_t)len, NULL}};
 
     if (inode_is_dir(dir) && (len == 0 || (len == 1 && name[0] == '.')))
         return fail(-EACCES, "no name of a subvolume");
@@ -266,7 +269,7 @@ int mount_subvol_delete_id(struct mount *m, uint64_t id)
 int mount_subvol_undelete(struct mount *m, struct inode *dir, const char *name, size_t len,
                           uint64_t id)
 {
-    struct subvol_name subvol = {name, (uint16_t)len};
+    struct subvol_name subvol = {name, (uint16_t)len, NULL};
     struct tree_handle *tree;
 
     TRY(subvol_name_ok(dir, name, len));

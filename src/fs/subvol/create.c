@@ -19,6 +19,13 @@ static struct uuid random_uuid(struct env *env)
     return uuid;
 }
 
+/* What can be refused, is before anything changes. */
+static int may_make(struct inode *dir, const struct subvol_name *name)
+{
+    TRY(dir_name_is_free(dir, name->text, name->len));
+    return name->inherit ? qgroups_check_inherit(dir->fs->store->qgroups, name->inherit) : 0;
+}
+
 /*
  * What the two kinds have in common, once the tree is there: root item, name, uuid, quota group.
  * src: what it is a snapshot of, or 0. Whatever goes wrong here would leave half a subvolume, so it
@@ -40,7 +47,7 @@ static int register_tree(struct inode *dir, const struct subvol_name *name, cons
     if (ret == 0)
         ret = uuid_tree_add(&store->engine, &item->received_uuid, KEY_UUID_RECEIVED, root->id);
     if (ret == 0)
-        ret = qgroups_subvol_made(store->qgroups, root->id, src, dir->tree->root.id, NULL);
+        ret = qgroups_subvol_made(store->qgroups, root->id, src, dir->tree->root.id, name->inherit);
     if (ret < 0)
         return txn_abort(&store->engine, ret);
     *out = tree;
@@ -110,7 +117,7 @@ int subvol_create(struct inode *dir, const struct subvol_name *name, const struc
     struct root_item item;
     struct inode_item root_dir;
 
-    TRY(dir_name_is_free(dir, name->text, name->len));
+    TRY(may_make(dir, name));
     TRY(roots_new_id(store->roots, &root.id));
     TRY(root_create(&root));
     fill_new(dir->fs, what, &root_dir, &item);
@@ -155,7 +162,7 @@ int subvol_snapshot(struct tree_handle *src, struct inode *dir, const struct sub
 
     if (src->deleted || src->item.refs == 0)
         return fail(-ENOENT, "subvolume %llu is deleted", (unsigned long long)src->root.id);
-    TRY(dir_name_is_free(dir, name->text, name->len));
+    TRY(may_make(dir, name));
     TRY(roots_new_id(store->roots, &id));
     TRY(inodes_write_dirty_of(fs, src->root.id));
     TRY(tree_copy_root(&src->root, id, &root));

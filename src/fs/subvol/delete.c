@@ -256,8 +256,10 @@ static int finish(struct fs *fs, struct tree_handle *tree)
     int ret = roots_delete(fs->store->roots, tree);
     if (ret == 0)
         ret = root_orphan_del(&fs->store->engine, id);
-    if (ret == -ENOENT) /* Linux leaves it out where it resumes a deletion */
+    if (ret == -ENOENT) /* whoever began this may have removed it */
         ret = 0;
+    if (ret == 0)
+        ret = qgroups_subvol_gone(fs->store->qgroups, id);
     if (ret < 0)
         return txn_abort(&fs->store->engine, ret);
     fail_clear();

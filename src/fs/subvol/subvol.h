@@ -23,6 +23,7 @@ int subvol_path(struct fs *fs, uint64_t id, char **out) MUST_USE;
 struct subvol_name {
     const void *text;
     uint16_t len;
+    const struct qgroup_inherit *inherit; /* of a new one; NULL: no quota groups asked for */
 };
 
 /* Changes of tree items that subvol_create makes at most, for store_begin; and subvol_snapshot. */
