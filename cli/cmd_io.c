@@ -35,16 +35,36 @@ static int io_sync(struct io *io, int argc, char **argv)
     return ret < 0 ? io_failed(io, argv[0], ret) : 0;
 }
 
+static int io_shutdown(struct io *io, int argc, char **argv)
+{
+    bool started = false, flush = false;
+    int option, ret;
+
+    while ((option = io_option(io, argc, argv, "f", &started)) >= 0) {
+        if (option == '?')
+            return EXIT_USAGE;
+        flush = true;
+    }
+    if (io_count(io, argc, argv, 0, 0) != 0)
+        return EXIT_USAGE;
+    /* That nothing can be written any more is what was asked for. */
+    cli_show_notes(false);
+    ret = file_shutdown(&io->file, flush);
+    cli_show_notes(true);
+    return ret < 0 ? io_failed(io, argv[0], ret) : 0;
+}
+
 static const struct io_command io_commands[] = {
-    {"pwrite", "w", io_pwrite, 2, -1, true},        {"pread", "r", io_pread, 2, -1, false},
-    {"falloc", NULL, io_falloc, 2, 3, true},        {"fpunch", NULL, io_fpunch, 2, 2, true},
-    {"fcollapse", NULL, io_fcollapse, 2, 2, true},  {"finsert", NULL, io_finsert, 2, 2, true},
-    {"fzero", NULL, io_fzero, 2, 3, true},          {"truncate", "t", io_truncate, 1, 1, true},
-    {"reflink", NULL, io_reflink, 1, 4, true},      {"copy_range", NULL, io_copy_range, 1, 7, true},
-    {"dedupe", NULL, io_dedupe, 4, 4, true},        {"fsync", "s", io_fsync, 0, 0, false},
-    {"fdatasync", "ds", io_fdatasync, 0, 0, false}, {"sync", NULL, io_sync, 0, 0, false},
-    {"syncfs", NULL, io_sync, 0, 0, false},         {"fiemap", NULL, io_fiemap, 0, 1, false},
-    {"seek", NULL, io_seek, 2, 2, false},           {"stat", NULL, io_stat, 0, 1, false},
+    {"pwrite", "w", io_pwrite, 2, -1, true},       {"pread", "r", io_pread, 2, -1, false},
+    {"falloc", NULL, io_falloc, 2, 3, true},       {"fpunch", NULL, io_fpunch, 2, 2, true},
+    {"fcollapse", NULL, io_fcollapse, 2, 2, true}, {"finsert", NULL, io_finsert, 2, 2, true},
+    {"fzero", NULL, io_fzero, 2, 3, true},         {"truncate", "t", io_truncate, 1, 1, true},
+    {"reflink", NULL, io_reflink, 1, 4, true},     {"copy_range", NULL, io_copy_range, 1, 7, true},
+    {"dedupe", NULL, io_dedupe, 4, 4, true},       {"shutdown", NULL, io_shutdown, 0, 1, true},
+    {"fsync", "s", io_fsync, 0, 0, false},         {"fdatasync", "ds", io_fdatasync, 0, 0, false},
+    {"sync", NULL, io_sync, 0, 0, false},          {"syncfs", NULL, io_sync, 0, 0, false},
+    {"fiemap", NULL, io_fiemap, 0, 1, false},      {"seek", NULL, io_seek, 2, 2, false},
+    {"stat", NULL, io_stat, 0, 1, false},
 };
 
 /* ---- what the commands share ----------------------------------------------------------------- */

@@ -82,7 +82,7 @@ const struct command commands[] = {
         "falloc [-k] off len   fpunch off len   fzero [-k] off len   truncate off\n"
         "fcollapse off len   finsert off len   dedupe SRC src_off dst_off len\n"
         "reflink SRC [src_off dst_off len]   copy_range [-s src_off] [-d dst_off] [-l len] SRC\n"
-        "fsync   fdatasync   sync   fiemap [-v]   seek -d|-h off   stat"),
+        "fsync   fdatasync   sync   fiemap [-v]   seek -d|-h off   stat   shutdown [-f]"),
     OUTSIDE(shell, "T [-f SCRIPT] [-k]", "run commands, one a line, on one open file system",
             "-f  commands from a file   -k  go on after a failure\n"
             "exit  commits and closes   crash  drops what is not durable and opens again"),

@@ -279,3 +279,8 @@ int file_subvol_set_readonly(struct file *root, bool readonly, bool drop_receive
 {
     return CALL(root, subvol_set_readonly, readonly, drop_received);
 }
+
+int file_shutdown(struct file *file, bool flush)
+{
+    return CALL(file, shutdown, flush);
+}

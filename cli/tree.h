@@ -71,6 +71,7 @@ struct tree_ops {
     int (*xattr_remove)(struct file *file, const char *name);
     int (*xattr_list)(struct file *file, char *buf, size_t cap, size_t *len);
     int (*sync)(struct tree *tree, const char *path);
+    int (*shutdown)(struct file *file, bool flush);
     int (*subvol_create)(struct file *dir, const char *name,
                          const struct copse_subvol_options *options);
     int (*subvol_snapshot)(struct file *source, struct file *dir, const char *name,
@@ -148,6 +149,9 @@ int file_subvol_snapshot(struct file *source, struct file *dir, const char *name
 int file_subvol_delete(struct file *dir, const char *name);
 /* drop_received: also one that was received, which -EPERM protects otherwise. */
 int file_subvol_set_readonly(struct file *root, bool readonly, bool drop_received);
+
+/* Nothing in the file system of file becomes durable any more, after (flush) all that was done. */
+int file_shutdown(struct file *file, bool flush);
 
 static inline bool file_same_tree(const struct file *a, const struct file *b)
 {

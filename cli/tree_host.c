@@ -514,6 +514,17 @@ static int xattr_list(struct file *file, char *buf, size_t cap, size_t *len)
     return xattr_result(llistxattr(file->path, buf, cap), len);
 }
 
+static int shut_down(struct file *file, bool flush)
+{
+    uint32_t number = flush;
+    int ret = open_content(file, false);
+
+    if (ret < 0)
+        return ret;
+    ret = errno_of(ioctl(file->fd, COPSE_IOC_SHUTDOWN, &number));
+    return ret == -ENOTTY ? -EOPNOTSUPP : ret;
+}
+
 const struct tree_ops host_tree_ops = {
     .walk = walk,
     .close = close_file,
@@ -543,6 +554,7 @@ const struct tree_ops host_tree_ops = {
     .xattr_remove = xattr_remove,
     .xattr_list = xattr_list,
     .sync = sync_all,
+    .shutdown = shut_down,
     .subvol_create = host_subvol_create,
     .subvol_snapshot = host_subvol_snapshot,
     .subvol_delete = host_subvol_delete,

@@ -198,6 +198,11 @@ static int subvol_set_readonly(struct file *root, bool readonly, bool drop_recei
     return copse_subvol_set_readonly(root->node, readonly, drop_received);
 }
 
+static int shut_down(struct file *file, bool flush)
+{
+    return copse_shutdown(file->tree->fs, flush);
+}
+
 const struct tree_ops library_tree_ops = {
     .walk = walk,
     .close = close_file,
@@ -227,6 +232,7 @@ const struct tree_ops library_tree_ops = {
     .xattr_remove = xattr_remove,
     .xattr_list = xattr_list,
     .sync = sync_all,
+    .shutdown = shut_down,
     .subvol_create = subvol_create,
     .subvol_snapshot = subvol_snapshot,
     .subvol_delete = subvol_delete,

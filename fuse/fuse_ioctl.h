@@ -87,4 +87,7 @@ struct copse_ioc_undelete {
 /* copse_subvol_clean(): how many deleted subvolumes still wait. */
 #define COPSE_IOC_CLEAN _IOR(COPSE_IOC_MAGIC, 33, uint32_t)
 
+/* copse_shutdown(); whether to flush. */
+#define COPSE_IOC_SHUTDOWN _IOW(COPSE_IOC_MAGIC, 8, uint32_t)
+
 #endif

@@ -155,6 +155,7 @@ static size_t data_size(unsigned cmd)
     case FS_IOC_GETFLAGS:
     case FS_IOC_SETFLAGS:
     case FS_IOC_GETVERSION:
+    case COPSE_IOC_SHUTDOWN:
         return sizeof(uint32_t);
     case FS_IOC_FSGETXATTR:
     case FS_IOC_FSSETXATTR:
@@ -195,7 +196,8 @@ static bool is_allowed(fuse_req_t req, unsigned cmd, const union ioctl_data *dat
 
     if (uid == 0 || uid == getuid())
         return true;
-    return cmd != COPSE_IOC_DEDUPE && cmd != FS_IOC_SETFSLABEL && cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
+    return cmd != COPSE_IOC_DEDUPE && cmd != COPSE_IOC_SHUTDOWN && cmd != FS_IOC_SETFSLABEL &&
+           cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
            (cmd != COPSE_IOC_LIST || data->list.kind == COPSE_LIST_EXTENTS);
 }
 
@@ -231,6 +233,8 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
         return stat_at(node, &data->stat_at);
     case COPSE_IOC_LIST:
         return list_next(m, node, &data->list);
+    case COPSE_IOC_SHUTDOWN:
+        return copse_shutdown(m->fs, data->number != 0);
     case COPSE_IOC_DEDUPE:
         return dedupe(m->fs, node, &data->dedupe);
     case BTRFS_IOC_DEFAULT_SUBVOL:

@@ -96,6 +96,12 @@ int copse_close(copse_fs *fs);
  */
 void copse_crash(copse_fs *fs);
 
+/**
+ * Cuts the file system off from its devices: nothing becomes durable any more, changes fail. flush:
+ * what was done until now is made durable first. Closing then drops the rest and succeeds.
+ */
+int copse_shutdown(copse_fs *fs, bool flush);
+
 bool copse_readonly(const copse_fs *fs);
 
 /** Makes everything durable: all dirty data, then a commit. */

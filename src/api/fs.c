@@ -42,6 +42,11 @@ COPSE_EXPORT void copse_crash(copse_fs *fs)
         mount_crash(mount_of(fs));
 }
 
+COPSE_EXPORT int copse_shutdown(copse_fs *fs, bool flush)
+{
+    return API_CALL(mount_shutdown(mount_of(fs), flush));
+}
+
 COPSE_EXPORT bool copse_readonly(const copse_fs *fs)
 {
     return store_readonly(((const struct mount *)fs)->fs.store);

@@ -130,3 +130,24 @@ linked 65536/65536 bytes at offset 0
     fails 2 'bad argument count' "$copse" io $image:/g -c 'dedupe /f 0 0'
     judge
 }
+
+@test "shutdown drops what is not durable, -f keeps it" {
+    io -f -c 'pwrite -q -S 0x61 0 8k' -c fsync -c 'pwrite -q -S 0x62 0 4k' -c shutdown
+    [ "$("$copse" cat $image:/f | tr -d '\n' | cut -c 1)" = a ]
+    io -c 'pwrite -q -S 0x63 0 4k' -c 'shutdown -f'
+    [ "$("$copse" cat $image:/f | cut -c 1)" = c ]
+    judge
+    fails 1 'Read-only file system$' io -c shutdown -c 'pwrite 0 4k'
+    printf 'io /f -c "pwrite -q -S 0x64 0 4k" -c shutdown\n' | "$copse" shell $image
+    [ "$("$copse" cat $image:/f | cut -c 1)" = c ]
+    judge
+}
+
+@test "fiemap says which part is shared" {
+    io -f -c 'pwrite -q 0 64k' -c fsync
+    "$copse" io -f $image:/g -c 'reflink /f 16k 0 8k'
+    run -0 io -c 'fiemap -v'
+    [ "$(awk 'NR > 2 {print $2, $NF}' <<<"$output")" = '[0..31]: 0x0
+[32..47]: 0x2000
+[48..127]: 0x1' ]
+}

@@ -138,7 +138,9 @@ int store_load(struct store *store)
             env_note(e->env, NOTE_WARNING, "%s: quotas are not known: %s", vol_label(e->vol),
                      fail_message());
         /* To be asked only. */
-        return extents_open(e, store->space, &store->extents);
+        TRY(extents_open(e, store->space, &store->extents));
+        extents_set_trees(store->extents, &store_trees, store);
+        return 0;
     }
     TRY(refuse_reloc_trees(store));
     TRY(space_open(e, &store->space));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Where there is data: SEEK_DATA, SEEK_HOLE, and the list of extents. */
+#include "engine/extent/sharing.h"
 #include "fs/file/internal.h"
 
 /* What one stretch of a file is, in memory or mapped. */
@@ -67,20 +68,52 @@ int file_seek(struct inode *inode, uint64_t offset, int whence, uint64_t *out)
 
 /* ---- list of extents ------------------------------------------------------------------------- */
 
-static int is_shared(struct inode *inode, const struct mapping *map, bool *out)
+/* Of a compressed extent the whole is asked about: its parts lie nowhere in particular. */
+static struct extent_use use_of(const struct inode *inode, const struct mapping *map, uint64_t pos,
+                                uint64_t len)
 {
-    struct extents *extents = inode->fs->store->extents;
-    uint64_t refs = 0;
+    struct extent_use use = {
+        .bytenr = map->disk_bytenr,
+        .num_bytes = map->disk_num_bytes,
+        .start = map->offset + (pos - map->start),
+        .len = len,
+        .root = inode->tree->root.id,
+        .objectid = inode->ino,
+        .position = pos,
+        .generation = map->generation,
+    };
+
+    if (map->compression) {
+        use.position -= use.start;
+        use.start = 0;
+        use.len = map->disk_num_bytes;
+    }
+    return use;
+}
+
+/* *len: from pos on, is cut to what has one answer. */
+static int is_shared(struct inode *inode, const struct mapping *map, uint64_t pos, uint64_t *len,
+                     bool *out)
+{
+    struct extent_use use = use_of(inode, map, pos, *len);
+    uint64_t same = *len;
+    bool shared = false;
 
     *out = false;
     if (map->kind != MAP_REGULAR && map->kind != MAP_PREALLOC)
         return 0;
     store_read_lock(inode->fs->store);
-    int ret = extent_data_refs(extents, map->disk_bytenr, map->disk_num_bytes, &refs);
+    int ret = extent_sharing_at(inode->fs->store->extents, &use, &shared, &same);
     store_read_unlock(inode->fs->store);
-    *out = refs > 1;
     /* Damage that reading the file does not meet. */
-    return ret == -ENOENT ? 0 : ret;
+    if (ret == -ENOENT || ret == -EUCLEAN) {
+        fail_clear();
+        return 0;
+    }
+    if (!map->compression)
+        *len = MIN(*len, same);
+    *out = shared;
+    return ret;
 }
 
 static int describe(struct inode *inode, uint64_t pos, const struct stretch *at,
@@ -100,7 +133,7 @@ static int describe(struct inode *inode, uint64_t pos, const struct stretch *at,
         out->address = map->disk_bytenr;
     else
         out->address = map->disk_bytenr + map->offset + (pos - map->start);
-    return is_shared(inode, map, &out->shared);
+    return is_shared(inode, map, pos, &out->len, &out->shared);
 }
 
 static int each_locked(struct inode *inode, uint64_t pos, uint64_t end,
@@ -117,6 +150,8 @@ static int each_locked(struct inode *inode, uint64_t pos, uint64_t end,
             int ret = fn(arg, &map);
             if (ret != 0)
                 return ret;
+            if (!map.is_inline)
+                at.end = pos + map.len;
         }
         pos = at.end;
     }

@@ -22,7 +22,7 @@ int mount_background_step(struct mount *m, bool *idle)
     bool more = false;
 
     *idle = true;
-    if (m->priv->readonly)
+    if (m->priv->readonly || m->priv->shut_down)
         return 0;
     TRY(files_writeback_step(&m->fs, DIRTY_AGE_NS, &more));
     if (commit_is_due(m)) {

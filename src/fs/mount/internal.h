@@ -10,6 +10,7 @@ struct mount_private {
     bool readonly;
     unsigned commit_seconds;
     _Atomic uint64_t last_commit_ns; /* commits end in any thread */
+    atomic_bool shut_down;
     bool log_pending;                /* opened read-only beside a log tree */
 
     struct env_thread *thread; /* background work; NULL: driven step by step */

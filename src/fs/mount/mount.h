@@ -29,6 +29,8 @@ int mount_close(struct mount *mount) MUST_USE;
 /* Drops what is not durable. The devices are closed too. */
 void mount_crash(struct mount *mount);
 int mount_sync(struct mount *mount) MUST_USE;
+/* Nothing becomes durable any more, after (flush) a last commit. Closing is then no failure. */
+int mount_shutdown(struct mount *mount, bool flush) MUST_USE;
 
 /* One step of background work (writeback, commit when due); *idle: nothing to do now. */
 int mount_background_step(struct mount *mount, bool *idle) MUST_USE;

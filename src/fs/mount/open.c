@@ -409,9 +409,27 @@ int mount_close(struct mount *m)
 {
     background_stop(m);
     inode_put(m->root);
-    int ret = mount_sync(m);
+    int ret = m->priv->shut_down ? 0 : mount_sync(m);
     tear_down(m);
     return ret;
+}
+
+int mount_shutdown(struct mount *m, bool flush)
+{
+    struct store *store = m->fs.store;
+
+    if (m->priv->readonly)
+        return fail(-EROFS, "the file system is read-only");
+    if (m->priv->shut_down)
+        return fail(-EIO, "it was shut down before");
+    if (flush)
+        TRY(mount_sync(m));
+    /* Alone, so that what runs is either done or has not begun. */
+    TRY(store_begin(store, STORE_RELEASE, 0));
+    m->priv->shut_down = true;
+    txn_abort(&store->engine, fail(-EIO, "it was shut down"));
+    store_end(store);
+    return 0;
 }
 
 void mount_crash(struct mount *m)
