@@ -87,6 +87,8 @@ const struct command commands[] = {
             "-f  commands from a file   -k  go on after a failure\n"
             "exit  commits and closes   crash  drops what is not durable and opens again"),
     TOP(sync, "P", "commit; durable when it returns", NULL),
+    TOP(reclaim, "[UNITS] P", "give back space that no file reaches any more",
+        "P  a file, a subvolume, or all: extents that are used in part only are split\n" UNITS),
 
     IN("subvolume", "create", subvolume_create, "[-i GROUP]… P…", "make subvolumes",
        "-i GROUP  a quota group that its own becomes a member of"),

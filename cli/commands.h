@@ -68,6 +68,7 @@ DECLARE_COMMAND(xattr_rm);
 DECLARE_COMMAND(io);
 DECLARE_COMMAND(shell);
 DECLARE_COMMAND(sync);
+DECLARE_COMMAND(reclaim);
 DECLARE_COMMAND(subvolume_create);
 DECLARE_COMMAND(subvolume_snapshot);
 DECLARE_COMMAND(subvolume_delete);

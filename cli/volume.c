@@ -308,3 +308,18 @@ int volume_subvol_clean(const struct place *place, unsigned *left)
         *left = answer;
     return ret;
 }
+
+int volume_reclaim(const struct place *place, uint64_t *freed)
+{
+    copse_node *node;
+    int ret;
+
+    if (!place->tree->fs)
+        return mount_ask(place->path, COPSE_IOC_RECLAIM, freed);
+    ret = library(copse_walk(place->tree->fs, NULL, place->path, 0, &node));
+    if (ret < 0)
+        return ret;
+    ret = library(copse_reclaim(place->tree->fs, node, freed));
+    copse_node_put(node);
+    return ret;
+}

@@ -34,6 +34,8 @@ int volume_subvols(const struct place *place,
 int volume_stat(const struct place *place, struct copse_stat *out);
 /* Whether volume_stat() found the root directory of a subvolume. */
 bool volume_is_subvol(const struct copse_stat *st);
+/* As copse_reclaim(), of what stands at place; "/" is all. */
+int volume_reclaim(const struct place *place, uint64_t *freed);
 int volume_default(const struct place *place, uint64_t *id);
 int volume_set_default(const struct place *place, uint64_t id);
 int volume_subvol_delete(const struct place *place, uint64_t id);

@@ -90,4 +90,8 @@ struct copse_ioc_undelete {
 /* copse_shutdown(); whether to flush. */
 #define COPSE_IOC_SHUTDOWN _IOW(COPSE_IOC_MAGIC, 8, uint32_t)
 
+/* copse_reclaim() of the file, subvolume or (the root directory of the mount) file system that the
+ * ioctl is made on: bytes. */
+#define COPSE_IOC_RECLAIM _IOR(COPSE_IOC_MAGIC, 9, uint64_t)
+
 #endif

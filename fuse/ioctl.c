@@ -178,6 +178,7 @@ static size_t data_size(unsigned cmd)
     case COPSE_IOC_DEDUPE:
         return sizeof(struct copse_ioc_dedupe);
     case BTRFS_IOC_DEFAULT_SUBVOL:
+    case COPSE_IOC_RECLAIM:
         return sizeof(uint64_t);
     case BTRFS_IOC_SYNC:
         return 1;
@@ -197,7 +198,7 @@ static bool is_allowed(fuse_req_t req, unsigned cmd, const union ioctl_data *dat
     if (uid == 0 || uid == getuid())
         return true;
     return cmd != COPSE_IOC_DEDUPE && cmd != COPSE_IOC_SHUTDOWN && cmd != FS_IOC_SETFSLABEL &&
-           cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
+           cmd != BTRFS_IOC_DEFAULT_SUBVOL && cmd != COPSE_IOC_RECLAIM &&
            (cmd != COPSE_IOC_LIST || data->list.kind == COPSE_LIST_EXTENTS);
 }
 
@@ -239,6 +240,8 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
         return dedupe(m->fs, node, &data->dedupe);
     case BTRFS_IOC_DEFAULT_SUBVOL:
         return set_default(m->fs, node, data->number64);
+    case COPSE_IOC_RECLAIM:
+        return copse_reclaim(m->fs, node, &data->number64);
     default:
         return -ENOTTY;
     }

@@ -219,6 +219,13 @@ int copse_pwrite(copse_node *node, const void *buf, size_t len, uint64_t offset,
 int copse_fallocate(copse_node *node, int mode, uint64_t offset, uint64_t len);
 /** whence: SEEK_DATA or SEEK_HOLE. -ENXIO. */
 int copse_lseek(copse_node *node, uint64_t offset, int whence, uint64_t *out);
+/**
+ * Gives back space that no file reaches, in extents that are still in use in part: of this file, of
+ * the subvolume whose root directory node is, or (NULL, or the root directory of fs) of all. Durable
+ * when it returns. *freed: bytes. What snapshots share, and what is compressed, is left as it is.
+ * -EINVAL: anything else; -EROFS.
+ */
+int copse_reclaim(copse_fs *fs, copse_node *node, uint64_t *freed);
 /** Shares a range (FICLONERANGE); len 0: to the end of src. */
 int copse_clone_range(copse_node *src, uint64_t src_offset, uint64_t len, copse_node *dst,
                       uint64_t dst_offset);

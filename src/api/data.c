@@ -64,3 +64,8 @@ COPSE_EXPORT int copse_fiemap(copse_node *node, uint64_t offset, uint64_t len,
 
     return API_CALL(file_each_extent(inode_of(node), offset, len, pass_extent, &call));
 }
+
+COPSE_EXPORT int copse_reclaim(copse_fs *fs, copse_node *node, uint64_t *freed)
+{
+    return API_CALL(mount_reclaim(mount_of(fs), node ? inode_of(node) : NULL, freed));
+}

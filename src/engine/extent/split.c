@@ -106,6 +106,7 @@ static int fill_head(const struct split_plan *plan, const struct range *piece, s
         };
         struct extent_ref ref = ref_of_data(&data);
 
+        TRY(delayed_touch(extents, &head->id, &ref, TOUCH_FRESH));
         TRY(delayed_change(extents, head, &ref, 1));
     }
     head->generation = plan->refs.generation;
@@ -162,7 +163,9 @@ static int tell_whole(const struct split_plan *plan)
     for (size_t i = 0; ret == 0 && i < plan->refs.count; i++) {
         const struct extent_ref *ref = &plan->refs.refs[i].ref;
 
-        ret = delayed_change(extents, head, ref, -(int64_t)ref->count);
+        ret = delayed_touch(extents, &plan->id, ref, TOUCH_REF);
+        if (ret == 0)
+            ret = delayed_change(extents, head, ref, -(int64_t)ref->count);
     }
     if (ret == 0) {
         head->fresh = false;

@@ -72,3 +72,27 @@ int mount_fsync(struct mount *m, struct inode *inode, bool data_only)
     int ret = store_commit(m->fs.store);
     return written < 0 ? written : ret;
 }
+
+static int reclaim(struct mount *m, struct inode *inode, uint64_t *freed)
+{
+    if (!inode || inode == m->root)
+        return files_reclaim_all(&m->fs, freed);
+    if (inode_is_reg(inode))
+        return file_reclaim(inode, freed);
+    if (inode_is_dir(inode) && inode->ino == INO_SUBVOL_ROOT)
+        return files_reclaim_tree(&m->fs, inode->tree, freed);
+    return fail(-EINVAL, "neither a file nor a subvolume");
+}
+
+int mount_reclaim(struct mount *m, struct inode *inode, uint64_t *freed)
+{
+    uint64_t bytes = 0;
+
+    if (m->priv->readonly)
+        return fail(-EROFS, "opened read-only");
+    TRY(files_writeback_all(&m->fs));
+    TRY(reclaim(m, inode, &bytes));
+    TRY(store_commit(m->fs.store));
+    *freed = bytes;
+    return 0;
+}

@@ -74,6 +74,8 @@ int mount_pread(struct mount *m, struct inode *inode, void *buf, size_t len, uin
 int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t len, uint64_t offset,
                  size_t *done) MUST_USE;
 int mount_fsync(struct mount *m, struct inode *inode, bool data_only) MUST_USE;
+/* See copse_reclaim. */
+int mount_reclaim(struct mount *m, struct inode *inode, uint64_t *freed) MUST_USE;
 int mount_usage(struct mount *m, struct copse_usage *out) MUST_USE;
 int mount_info(struct mount *m, struct copse_fs_info *out) MUST_USE;
 int mount_set_label(struct mount *m, const char *label) MUST_USE;
