@@ -122,6 +122,26 @@ static int op_sync(struct step *step)
     return world_sync(step->world);
 }
 
+/* Of one file, or all: a commit, and nobody sees another difference. */
+static int op_reclaim(struct step *step)
+{
+    struct mnode *node = pick_file(step);
+    struct world *world = step->world;
+    struct inode *inode = NULL;
+    uint64_t freed = 0;
+
+    if (node && S_ISREG(node->mode) && chance(step, 2) && world_inode(world, node, &inode) < 0)
+        return -1;
+    int ret = mount_reclaim(world->m, inode, &freed);
+    told(world, "reclaim %s: %llu bytes\n", inode ? model_path(&world->now, node) : "all",
+         (unsigned long long)freed);
+    if (inode)
+        mount_put(world->m, inode);
+    if (ret < 0)
+        return wrong(world, "reclaim: %d: %s", ret, fail_message());
+    return world_sync(world);
+}
+
 /* A whole commit, but of the other files only what has been written back anyway. */
 static int op_fsync(struct step *step)
 {
@@ -181,6 +201,7 @@ static const struct choice table[] = {
     {op_flags, 8},     {op_compression, 20}, {op_readdir, 10},   {op_sync, 30},
     {op_fsync, 20},    {op_fill, 8},         {op_many_links, 5}, {op_background, 10},
     {op_reopen, 8},    {op_crash, 8},        {op_shift, 30},     {op_dedupe, 40},
+    {op_reclaim, 15},
 };
 
 /* Where there is no space: what takes it, what gives it back, and what makes it durable. */
