@@ -124,6 +124,43 @@ static struct json_object *kind_json(const char *name, const struct copse_space_
     return json;
 }
 
+static const struct {
+    const char *name;
+    size_t offset;
+    bool bytes;
+} counters[] = {
+    {"quota-reserved", offsetof(struct copse_usage, quota_reserved), true},
+    {"written-in-place", offsetof(struct copse_usage, written_in_place), true},
+    {"written-anew", offsetof(struct copse_usage, written_anew), true},
+    {"written-to-share", offsetof(struct copse_usage, written_to_share), true},
+    {"sharing-asked", offsetof(struct copse_usage, sharing_asked), false},
+    {"sharing-lookups", offsetof(struct copse_usage, sharing_lookups), false},
+    {"sharing-walks", offsetof(struct copse_usage, sharing_walks), false},
+};
+
+/* What is kept in memory, and counted since the file system was opened. */
+static void print_counters(const struct copse_usage *usage, struct size_mode mode,
+                           struct json_object *list)
+{
+    struct json_object *json = list ? json_object_new_object() : NULL;
+    char buf[SIZE_TEXT_MAX];
+
+    if (list)
+        json_object_object_add(json, "bg-type", json_object_new_string("Counters"));
+    for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
+        uint64_t value = *(const uint64_t *)((const char *)usage + counters[i].offset);
+
+        if (list)
+            add_text(json, counters[i].name, value);
+        else if (counters[i].bytes)
+            printf("%s=%s\n", counters[i].name, size_text(value, mode, buf));
+        else
+            printf("%s=%llu\n", counters[i].name, LLU(value));
+    }
+    if (list)
+        json_object_array_add(list, json);
+}
+
 static void print_df(struct cli *cli, const struct copse_usage *usage, struct size_mode mode,
                      bool reserved)
 {
@@ -139,12 +176,14 @@ static void print_df(struct cli *cli, const struct copse_usage *usage, struct si
         else
             print_kind(kinds[i].name, totals->profile, totals, mode, reserved);
     }
-    if (list) {
+    if (list)
         json_object_array_add(list, kind_json("GlobalReserve", &reserve, false));
-        json_print("filesystem-df", list);
-    } else {
+    else
         print_kind("GlobalReserve", 0, &reserve, mode, false);
-    }
+    if (reserved)
+        print_counters(usage, mode, list);
+    if (list)
+        json_print("filesystem-df", list);
 }
 
 enum { OPTION_RESERVED = 512 };

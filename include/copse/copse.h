@@ -295,8 +295,17 @@ struct copse_usage {
     struct copse_space_totals data, metadata, system;
     uint64_t device_size, device_unallocated;
     uint64_t global_reserve;
-    uint64_t free_estimate; /* what data could still be written */
-    uint64_t free_min;      /* the same at the worst profile */
+    uint64_t free_estimate;  /* what data could still be written */
+    uint64_t free_min;       /* the same at the worst profile */
+    uint64_t quota_reserved; /* bytes promised within quotas, not accounted yet */
+    /* What became of file data since the file system was opened, in bytes. */
+    uint64_t written_in_place; /* preallocated or NODATACOW, to where it was */
+    uint64_t written_anew;     /* to new space */
+    uint64_t written_to_share; /* of both, because a clone or dedupe was to share them */
+    /* What it cost to know whether ranges are shared, since then. */
+    uint64_t sharing_asked;   /* questions */
+    uint64_t sharing_lookups; /* extent items looked at */
+    uint64_t sharing_walks;   /* back-reference walks */
 };
 int copse_usage(copse_fs *fs, struct copse_usage *out);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The file system against the model: names and attributes. Content is in compare_data.c. */
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,9 @@ static uint64_t expected_size(const struct mnode *node)
 
 static bool may_be_older(const struct world *world, const struct mnode *node)
 {
-    return world->after_crash && node->older_count > 0;
+    bool in_place = (node->flags & FS_NOCOW_FL) && node->later->count > 0;
+
+    return world->after_crash && (in_place || node->older_count > 0);
 }
 
 static int compare_stat(struct world *world, struct mnode *node, struct inode *inode)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The content of files against the model. */
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 /* Larger files are looked at where somebody says there is data. */
 #define WHOLE_MAX (32 * MIB)
 #define READ_PIECE (128 * KIB)
+/* What a device writes whole or not at all. */
+#define TORN_BYTES 512ULL
 
 static int wrong_byte(struct world *world, const struct mnode *node, uint64_t offset, size_t len,
                       const uint8_t *is, const uint8_t *should)
@@ -114,15 +117,33 @@ int adopt_content(struct world *world, struct mnode *node, struct inode *inode)
     return 0;
 }
 
-/* Whether one of the contents is the page at `at`, as far as it lies within the size. */
-static bool page_was(const struct mnode *node, const struct content *last, uint64_t at)
+/* Whether one of the contents is what there is now. */
+static bool bytes_were(const struct mnode *node, const struct content *last, uint64_t at,
+                       size_t len, bool or_later)
 {
-    size_t len = MIN(PAGE_BYTES, node->content.size - at);
     bool was = content_same(&node->content, last, at, len);
 
     for (size_t i = 0; !was && i < node->older_count; i++)
         was = content_same(&node->content, &node->older[i], at, len);
+    for (size_t i = 0; or_later && !was && i < node->later->count; i++)
+        was = content_same(&node->content, &node->later->contents[i], at, len);
     return was;
+}
+
+/*
+ * The page at `at`, as far as it lies within the size: old or new as a whole, and each sector of it
+ * by itself where it is written in place.
+ */
+static bool page_was(const struct mnode *node, const struct content *last, uint64_t at)
+{
+    uint64_t end = MIN(at + PAGE_BYTES, node->content.size);
+
+    if (!(node->flags & FS_NOCOW_FL))
+        return bytes_were(node, last, at, end - at, false);
+    for (; at < end; at += TORN_BYTES)
+        if (!bytes_were(node, last, at, MIN(TORN_BYTES, end - at), true))
+            return false;
+    return true;
 }
 
 static int check_pages(struct world *world, const struct mnode *node, const struct content *last,

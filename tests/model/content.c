@@ -152,6 +152,8 @@ void content_copy(struct content *dst, uint64_t dst_offset, const struct content
         uint64_t next = at < src->count ? src->refs[at].index * PAGE_BYTES : UINT64_MAX;
 
         if (next >= src_offset + n) {
+            /* A hole may be very long. */
+            n = MIN(len, next - src_offset);
             content_zero(dst, dst_offset, dst_offset + n);
         } else {
             content_read(src, src_offset, buf, n);

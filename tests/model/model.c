@@ -30,11 +30,52 @@ void *must_grow(void *array, size_t count, size_t *cap, size_t item)
 /* ---- nodes
  * -------------------------------------------------------------------------------------- */
 
+static struct lineage *lineage_new(void)
+{
+    struct lineage *lineage = must_alloc(sizeof(*lineage));
+
+    *lineage = (struct lineage){.refs = 1};
+    return lineage;
+}
+
+static void lineage_put(struct lineage *lineage)
+{
+    if (--lineage->refs > 0)
+        return;
+    for (size_t i = 0; i < lineage->count; i++)
+        content_free(&lineage->contents[i]);
+    free(lineage->contents);
+    free(lineage);
+}
+
+void model_remember(struct mnode *node)
+{
+    struct lineage *later = node->later;
+
+    if (later->refs == 1) /* nobody to tell */
+        return;
+    later->contents = realloc(later->contents, (later->count + 1) * sizeof(*later->contents));
+    if (!later->contents)
+        abort();
+    content_clone(&later->contents[later->count++], &node->content);
+}
+
+void model_new_moment(struct model *model)
+{
+    for (size_t i = 0; i < model->count; i++) {
+        struct mnode *node = model->nodes[i];
+
+        model_remember(node);
+        lineage_put(node->later);
+        node->later = lineage_new();
+    }
+}
+
 struct mnode *model_new(struct model *model, uint32_t mode)
 {
     struct mnode *node = must_alloc(sizeof(*node));
 
-    *node = (struct mnode){.id = model->next_id++, .mode = mode};
+    *node = (struct mnode){.id = model->next_id++, .mode = mode, .later = lineage_new()};
     model->nodes = must_grow(model->nodes, model->count, &model->cap, sizeof(*model->nodes));
     model->nodes[model->count++] = node;
     return node;
@@ -46,6 +87,7 @@ void model_will_change(struct mnode *node)
     if (!node->older)
         abort();
     content_clone(&node->older[node->older_count++], &node->content);
+    model_remember(node);
 }
 
 void model_is_durable(struct mnode *node)
@@ -60,6 +102,7 @@ void model_is_durable(struct mnode *node)
 static void node_free(struct mnode *node)
 {
     model_is_durable(node);
+    lineage_put(node->later);
     content_free(&node->content);
     for (size_t i = 0; i < node->xattr_count; i++)
         free(node->xattrs[i].value);
@@ -81,6 +124,7 @@ void model_drop(struct model *model, struct mnode *node)
         model->count--;
         break;
     }
+    model_remember(node);
     node_free(node);
 }
 
@@ -107,6 +151,7 @@ static struct mnode *node_copy(const struct mnode *src)
 
     *dst = *src;
     dst->held = false;
+    dst->later->refs++;
     content_clone(&dst->content, &src->content);
     dst->older = must_alloc(src->older_count * sizeof(*dst->older));
     for (size_t i = 0; i < src->older_count; i++)

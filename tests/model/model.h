@@ -56,6 +56,16 @@ struct mxattr {
     size_t len;
 };
 
+/*
+ * Contents that a file had after a moment at which it was durable, known to it and to the copies
+ * that remember that moment: what is written in place reaches the disk before it is durable.
+ */
+struct lineage {
+    unsigned refs;
+    struct content *contents;
+    size_t count;
+};
+
 struct mnode;
 
 struct mname {
@@ -73,6 +83,7 @@ struct mnode {
     struct content content;
     struct content *older; /* contents it had since it was last made durable */
     size_t older_count;
+    struct lineage *later;
     char *target;
     struct mname *names;
     size_t name_count;
@@ -94,6 +105,11 @@ struct model {
 void model_will_change(struct mnode *node);
 /* A crash brings back what it is now and nothing else. */
 void model_is_durable(struct mnode *node);
+
+/* What it is now belongs to the contents it had after the last durable moment. */
+void model_remember(struct mnode *node);
+/* From now on contents follow another durable moment. */
+void model_new_moment(struct model *model);
 
 void model_init(struct model *model);
 void model_free(struct model *model);

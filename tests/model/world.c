@@ -116,6 +116,7 @@ void world_release_all(struct world *world)
 void world_set_durable(struct world *world)
 {
     model_free(&world->durable);
+    model_new_moment(&world->now);
     model_copy(&world->durable, &world->now);
     world->durable_commits = store_commits(world->m->fs.store);
     if (world->on_durable)
@@ -180,6 +181,8 @@ int world_crash(struct world *world)
         return -1;
     mount_crash(world->m);
     world->m = NULL;
+    for (size_t i = 0; i < world->now.count; i++)
+        model_remember(world->now.nodes[i]);
     model_free(&world->now);
     model_copy(&world->now, &world->durable);
     if (world_open(world, false) < 0)

@@ -198,6 +198,13 @@ uint64_t space_flags_at(const struct space *space, uint64_t addr)
     return group ? group->flags : 0;
 }
 
+bool space_takes_writes(const struct space *space, uint64_t addr)
+{
+    const struct group *group = group_at(space, addr);
+
+    return group && group_open_to_new(group);
+}
+
 bool space_next_group(const struct space *space, uint64_t from, struct space_group *out)
 {
     const struct group *group = group_from(space, from);

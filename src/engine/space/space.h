@@ -104,6 +104,8 @@ int space_hold_still(struct space *space, uint64_t start, uint64_t len) MUST_USE
 
 /* BG_* flags of the block group that holds addr; 0 when none does. */
 uint64_t space_flags_at(const struct space *space, uint64_t addr);
+/* Whether the block group that holds addr takes data, also in place of older data. */
+bool space_takes_writes(const struct space *space, uint64_t addr);
 
 /* ---- commit
  * -------------------------------------------------------------------------------------------- */

@@ -188,3 +188,14 @@ void reserve_shared_tree(struct store *store)
     space_totals(store->space, SPACE_METADATA, &t);
     r->nodes_at_start += t.used + t.allocated;
 }
+
+void store_promised(struct store *store, struct store_promised *out)
+{
+    struct reserve *r = &store->priv->reserve;
+    struct space_totals t;
+
+    SCOPED_LOCK(&r->lock);
+    space_totals(store->space, SPACE_DATA, &t);
+    out->data_bytes = t.promised - (space_is_mixed(store->space) ? r->held : 0);
+    out->future_units = r->future_units;
+}

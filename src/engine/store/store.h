@@ -94,6 +94,13 @@ void store_unpromise(struct store *store, unsigned units);
 int store_promise_data(struct store *store, uint64_t bytes) MUST_USE;
 void store_unpromise_data(struct store *store, uint64_t bytes);
 
+/* What is promised for later at this moment. */
+struct store_promised {
+    uint64_t data_bytes;
+    uint64_t future_units;
+};
+void store_promised(struct store *store, struct store_promised *out);
+
 /* A commit, durable when it returns 0. Called without the lock. Nothing to commit: returns 0. */
 int store_commit(struct store *store) MUST_USE;
 /* The same with the lock held by store_begin. */

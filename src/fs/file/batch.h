@@ -8,15 +8,16 @@
 
 #include "fs/file/internal.h"
 
-/* One new extent. */
+/* One new extent, or a part of an old one that is written in place. */
 struct plan {
     uint64_t start, len;   /* of the file */
     uint64_t disk_len;     /* on disk; len unless compressed */
     uint64_t bytenr;       /* 0: no space yet */
     uint64_t first_sector; /* its place in batch->sums */
     uint8_t compression;
-    bool hopeless;   /* compressing it gained nothing */
-    uint8_t *packed; /* disk_len bytes when compressed */
+    bool hopeless;    /* compressing it gained nothing */
+    enum claim claim; /* not CLAIM_NONE: bytenr is where the file has it already */
+    uint8_t *packed;  /* disk_len bytes when compressed */
 };
 
 struct batch {
@@ -24,7 +25,7 @@ struct batch {
     struct inode *inode;
     uint64_t size;       /* of the file, when its runs were launched */
     uint64_t start, end; /* runs in flight that begin in there */
-    uint64_t bytes;      /* of these runs: what data space is promised for */
+    uint64_t bytes;      /* of these runs: what data space is promised for, that without claims */
     unsigned units;      /* metadata promised for them and not used yet */
     struct plan *plans;
     size_t count, cap;

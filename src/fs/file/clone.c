@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Reflinks: the destination maps the extents of the source. Only what is dirty in the source is
- * written first, since only what is mapped can be shared. Each item is one change, and the
+ * Reflinks: the destination maps the extents of the source. Only what is dirty in the ranges
+ * themselves is written first, since only what is mapped can be shared, and nothing that is shared
+ * may be written in place. Each item is one change, and the
  * destination's size follows, so that a crash leaves a part of the clone and nothing odd.
  */
 #include "fs/file/remap.h"
@@ -92,6 +93,18 @@ static int clone_step(struct clone *clone, uint64_t *done)
     return ret;
 }
 
+int write_before_sharing(struct file_state *file, uint64_t start, uint64_t len)
+{
+    struct file_shared *shared = file->inode->fs->files;
+    uint64_t before = runs_pending(file);
+
+    int ret = writeback_range(file, start, start + len);
+    uint64_t after = runs_pending(file);
+    SCOPED_LOCK(&shared->lock);
+    shared->counters.cloned += before - after;
+    return ret;
+}
+
 int clone_mapped(struct clone *clone)
 {
     uint64_t done = 0;
@@ -105,9 +118,8 @@ static int clone_all(struct clone *clone)
 {
     if (clone->dst_start > size_get(clone->dst))
         TRY(write_old_tail(clone->dst));
-    TRY(writeback_held(clone->src_file));
-    if (clone->dst != clone->src)
-        TRY(writeback_held(clone->dst_file));
+    TRY(write_before_sharing(clone->src_file, clone->src_start, clone->span));
+    TRY(write_before_sharing(clone->dst_file, clone->dst_start, clone->span));
     return clone_mapped(clone);
 }
 

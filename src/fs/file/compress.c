@@ -133,7 +133,7 @@ static void pack_nth(void *arg, size_t i)
     AUTO_FREE uint8_t *copy = NULL;
     size_t packed_len;
 
-    if (plan->len <= sector)
+    if (plan->claim != CLAIM_NONE || plan->len <= sector)
         return;
     const uint8_t *data = contiguous(packing->batch, plan, &copy);
     if (!data || (!packing->wish->force && !compress_worth_trying(data, plan->len)))

@@ -109,9 +109,8 @@ static int share(const struct dedupe *d, uint64_t done, uint64_t end)
 /* Data is written first only once it is known to be the same. */
 static int share_held(const struct dedupe *d, uint64_t done, uint64_t len)
 {
-    TRY(writeback_held(d->src->file));
-    if (d->src != d->dst)
-        TRY(writeback_held(d->dst->file));
+    TRY(write_before_sharing(d->src->file, d->from + done, len));
+    TRY(write_before_sharing(d->dst->file, d->to + done, len));
     return share(d, done, done + len);
 }
 

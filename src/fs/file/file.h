@@ -107,7 +107,16 @@ void files_release_held(struct fs *fs, struct files_held *held);
  * limit. *more: there is more to do. */
 int files_writeback_step(struct fs *fs, uint64_t age_ns, bool *more) MUST_USE;
 uint64_t files_dirty_bytes(const struct fs *fs);
-/* Bytes of this file that are dirty or in flight and not allocated yet (stat counts them). */
+/* What became of data since the file system was opened. */
+struct file_counters {
+    uint64_t in_place; /* bytes written where the file had its space already */
+    uint64_t copied;   /* bytes written to new space, before compression */
+    uint64_t cloned;   /* of both, those written because a clone or dedupe was to share them */
+};
+void files_counters(const struct fs *fs, struct file_counters *out);
+/* For before_commit: promise 2 holds, or the program ends. */
+void files_check_promises(struct fs *fs);
+/* Bytes of this file that are dirty or in flight and have no place yet (stat counts them). */
 uint64_t file_dirty_bytes(struct inode *inode);
 /* An error of writeback not reported yet, once; 0 when none. */
 int file_take_error(struct inode *inode) MUST_USE;

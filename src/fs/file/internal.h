@@ -35,12 +35,36 @@
 
 /* ---- runs: file data in memory (runs.c) ------------------------------------------------------ */
 
+/*
+ * What a range may do instead of taking new space (promise 3). It was unshared when it was claimed,
+ * and stays so: only a clone of this very range or a snapshot could change that, and both have
+ * writeback done with it first. The same goes for whatever changes the mapping.
+ */
+enum claim {
+    CLAIM_NONE,      /* copied on write */
+    CLAIM_WRITTEN,   /* overwrites NODATACOW data; no metadata changes */
+    CLAIM_GROWING,   /* the same behind the end that the inode has on disk */
+    CLAIM_UNWRITTEN, /* preallocated: its item is changed when the data is there */
+};
+
+struct claim_range {
+    uint64_t start, end;
+    enum claim kind;
+};
+
+/* What of a range can be written in place: in order, disjoint. */
+struct claims {
+    struct claim_range *list;
+    size_t count, cap;
+};
+
 /* Bytes of file data not yet on the device, whole sectors. */
 struct run {
     RB_ENTRY(run) link;
     uint64_t start;
     uint32_t len, cap;
     unsigned units; /* metadata promised for it */
+    enum claim claim;
     uint8_t *data;
 };
 RB_HEAD(run_tree, run);
@@ -59,10 +83,11 @@ struct run_source {
     const uint8_t *tail;
     uint64_t start, end; /* offset and its end, out to sectors */
     bool grow;           /* the file is at least that long then */
+    const struct claims *claims;
 };
 
 struct promise {
-    uint64_t bytes;
+    uint64_t bytes; /* of data; runs with a claim need none */
     unsigned units;
 };
 
@@ -73,7 +98,8 @@ struct file_state {
     struct run_tree flight; /* being written; immutable */
     uint64_t dirty_bytes;
     uint64_t flight_bytes;
-    int error; /* of a writeback, not reported yet */
+    uint64_t dirty_new, flight_new; /* of these, what has no place of its own yet */
+    int error;                      /* of a writeback, not reported yet */
 
     /* Under file_shared->lock. */
     bool held;
@@ -85,7 +111,8 @@ struct file_state {
 /* The run that ends after pos and begins first; it may begin after pos. NULL: none. */
 struct run *runs_after(const struct run_tree *tree, uint64_t pos);
 /* How much more must be promised at most before [start, end) may become dirty. */
-struct promise runs_missing(const struct file_state *file, uint64_t start, uint64_t end);
+struct promise runs_missing(const struct file_state *file, uint64_t start, uint64_t end,
+                            const struct claims *claims);
 bool runs_sector_is_dirty(const struct file_state *file, uint64_t sector);
 /*
  * Puts source into the dirty runs. *used: what of the promise the new runs now own; *reached:
@@ -97,8 +124,16 @@ void runs_write(struct file_state *file, const struct run_source *source, struct
 struct promise runs_cut(struct file_state *file, uint64_t from);
 /* Zeroes dirty bytes from pos to the end of its sector. False: that sector is not dirty. */
 bool runs_zero_tail(struct file_state *file, uint64_t pos);
-/* Moves all dirty runs into flight. Nothing is in flight before. */
-void runs_launch(struct file_state *file);
+/* Units it takes at most, beside its own, to cut a run in two. */
+#define RUN_SPLIT_UNITS 4
+/* Makes a run begin at pos where one goes across it; *spare: units promised, those used taken off.
+ * Does nothing when memory or units do not suffice. */
+void runs_split(struct file_state *file, uint64_t pos, unsigned *spare);
+/* Moves the dirty runs that begin in [start, end) or reach into it into flight. Nothing is in
+ * flight before. */
+void runs_launch(struct file_state *file, uint64_t start, uint64_t end);
+/* The kind of flight over pos: true when there is one. *end: until where that holds. */
+bool runs_in_flight(const struct file_state *file, uint64_t pos, enum claim *claim, uint64_t *end);
 /* Lets go of the memory that was kept for runs to come. */
 void runs_free_spares(struct file_shared *shared);
 /* Frees what is in flight and begins before `end`. */
@@ -110,6 +145,8 @@ void runs_land(struct file_state *file, uint64_t end);
 bool runs_overlay(struct file_state *file, uint64_t pos, void *buf, size_t len, size_t *n);
 /* Where pos begins or ends being dirty or in flight: true when it is; *end: until where. */
 bool runs_cover(struct file_state *file, uint64_t pos, uint64_t *end);
+/* Bytes that are dirty or in flight. */
+uint64_t runs_pending(struct file_state *file);
 /* Start of the first run, dirty or in flight from `pending` on, that ends after pos; or UINT64_MAX.
  */
 uint64_t runs_first_unwritten(const struct file_state *file, uint64_t pos, uint64_t pending);
@@ -126,7 +163,9 @@ struct file_shared {
     pthread_cond_t progress;              /* a hold was given up */
     TAILQ_HEAD(, file_state) dirty_files; /* longest dirty first */
     uint64_t pending_bytes;               /* dirty and in flight, of all files */
-    int error;                            /* of a writeback that nobody waited for */
+    unsigned promising;                   /* calls that hold promises for what is not dirty yet */
+    struct file_counters counters;
+    int error; /* of a writeback that nobody waited for */
     struct unpack_cache *unpacked;
     struct reclaim *reclaim;
     struct data_cache *data_cache; /* NULL: none */
@@ -164,6 +203,8 @@ void file_set_error(struct file_state *file, int err);
 /* Writes back what is dirty now; the file is held by the caller. What failed is lost, and
  * remembered for file_take_error. */
 int writeback_held(struct file_state *file) MUST_USE;
+/* The same for [start, end), and no more than that if it can be helped. */
+int writeback_range(struct file_state *file, uint64_t start, uint64_t end) MUST_USE;
 /* Writes back every file that nobody holds and commits, so that promises become smaller. */
 int writeback_for_space(struct fs *fs) MUST_USE;
 /* Waits, or helps to write back, while more is pending than the limit. No lock held. */
@@ -239,6 +280,17 @@ bool unpack_cache_get(struct unpack_cache *cache, const struct mapping *map, uin
 /* Puts a whole unpacked extent (map->ram_bytes, from malloc) in, taking it over. */
 void unpack_cache_put(struct unpack_cache *cache, const struct mapping *map, uint8_t *data);
 
+/* ---- in place (claim.c, written.c) ----------------------------------------------------------- */
+
+/* Space that is not shared, has no checksums and may be written, in the place of [start, end) of
+ * the file. inode->lock is held alone, no other; what is dirty there already does not matter. */
+int claims_find(struct file_state *file, uint64_t start, uint64_t end, struct claims *out) MUST_USE;
+void claims_free(struct claims *claims);
+/* The kind of claim at pos; *end: until where that holds. */
+enum claim claims_at(const struct claims *claims, uint64_t pos, uint64_t *end);
+/* Unwritten space that backs [start, end) holds data now. Within store_begin. */
+int mark_written(struct inode *inode, uint64_t start, uint64_t end) MUST_USE;
+
 /* ---- writing (write.c, reserve.c) ------------------------------------------------------------ */
 
 /*
@@ -252,9 +304,12 @@ int write_range(struct inode *inode, const void *buf, size_t len, uint64_t offse
 int write_zeroes_in_sector(struct inode *inode, uint64_t offset, uint64_t len) MUST_USE;
 /* Before the file grows: nothing but zeroes behind its old end, and inline data becomes dirty. */
 int write_old_tail(struct inode *inode) MUST_USE;
-/* Promises for dirty data; flushes before it says -ENOSPC. */
+/* Promises for dirty data; flushes before it says -ENOSPC. Each that succeeds is followed by one
+ * promise_give_back, of what the runs do not own by then. */
 int promise_take(struct fs *fs, const struct promise *want) MUST_USE;
 void promise_give_back(struct fs *fs, struct promise promise);
+/* Before runs give something back to the caller, who ends with promise_give_back. */
+void promise_expect(struct fs *fs);
 
 /* ---- changing the mapping; within store_begin ------------------------------------------------ */
 

@@ -37,6 +37,42 @@ static struct plan *plan_add(struct batch *batch, uint64_t start, uint64_t len)
     return plan;
 }
 
+/* ---- where claims lead ----------------------------------------------------------------------- */
+
+/* Whoever takes a mapping away has what is claimed in it written first. */
+static int claim_lost(const struct batch *batch, uint64_t pos)
+{
+    return fail(-EUCLEAN, "tree %llu inode %llu: what was to be written in place at %llu is gone",
+                LLU(batch->inode->tree->root.id), LLU(batch->inode->ino), LLU(pos));
+}
+
+static int plan_claimed_locked(struct batch *batch, uint64_t start, uint64_t end, enum claim claim)
+{
+    while (start < end) {
+        struct mapping map;
+
+        TRY(map_find(batch->inode, start, &map));
+        if ((map.kind != MAP_PREALLOC && map.kind != MAP_REGULAR) || map.compression != 0)
+            return claim_lost(batch, start);
+        map = map_slice(&map, start, end);
+        struct plan *plan = plan_add(batch, start, map.len);
+        if (!plan)
+            return fail(-ENOMEM, "no memory to write back");
+        plan->bytenr = map.disk_bytenr + map.offset;
+        plan->claim = claim;
+        start += map.len;
+    }
+    return 0;
+}
+
+static int plan_claimed(struct batch *batch, uint64_t start, uint64_t end, enum claim claim)
+{
+    store_read_lock(batch->inode->fs->store);
+    int ret = plan_claimed_locked(batch, start, end, claim);
+    store_read_unlock(batch->inode->fs->store);
+    return ret;
+}
+
 /* ---- cutting --------------------------------------------------------------------------------- */
 
 static int plan_stretch(struct batch *batch, uint64_t start, uint64_t end, uint64_t max)
@@ -57,11 +93,15 @@ static int plan_plain(struct batch *batch, uint64_t max)
 
     while (run && run->start < batch->end) {
         uint64_t start = run->start, end = run_end(run);
+        enum claim claim = run->claim;
 
         while ((run = runs_after(&batch->file->flight, run_end(run))) && run->start == end &&
-               end < batch->end)
+               end < batch->end && run->claim == claim)
             end = run_end(run);
-        TRY(plan_stretch(batch, start, end, max));
+        if (claim != CLAIM_NONE)
+            TRY(plan_claimed(batch, start, end, claim));
+        else
+            TRY(plan_stretch(batch, start, end, max));
     }
     return 0;
 }
@@ -157,6 +197,8 @@ static int allocate_plain(struct batch *batch, size_t i, struct pool *pool)
 static int allocate_all(struct batch *batch, struct pool *pool)
 {
     for (size_t i = 0; i < batch->count; i++) {
+        if (batch->plans[i].claim != CLAIM_NONE)
+            continue;
         if (batch->plans[i].packed)
             TRY(allocate_packed(batch, &batch->plans[i], pool));
         if (!batch->plans[i].packed)
@@ -170,7 +212,8 @@ static int allocate_locked(struct batch *batch)
     struct pool pool = {0};
 
     for (size_t i = 0; i < batch->count; i++)
-        pool.wanted += batch->plans[i].disk_len;
+        if (batch->plans[i].claim == CLAIM_NONE)
+            pool.wanted += batch->plans[i].disk_len;
     int ret = allocate_all(batch, &pool);
     if (pool.free.len > 0)
         TRY(extent_alloc_undo(batch->inode->fs->store->extents, &pool.free, false));
@@ -181,6 +224,8 @@ int batch_allocate(struct batch *batch)
 {
     struct store *store = batch->inode->fs->store;
 
+    if (batch->bytes == 0)
+        return 0;
     int ret = batch_begin(batch, 0, 1);
     if (ret == 0) {
         ret = allocate_locked(batch);
@@ -206,7 +251,7 @@ void batch_undo(struct batch *batch, size_t from, bool written)
         struct plan *plan = &batch->plans[i];
         struct range range = {.start = plan->bytenr, .len = plan->disk_len};
 
-        if (plan->bytenr == 0)
+        if (plan->bytenr == 0 || plan->claim != CLAIM_NONE)
             continue;
         int ret = extent_alloc_undo(store->extents, &range, written);
         if (ret < 0)

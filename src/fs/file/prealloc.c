@@ -205,7 +205,7 @@ static int zero_range(struct inode *inode, const struct falloc *fa)
 
     if (!fa->keep_size && fa->end > size) {
         TRY(write_old_tail(inode));
-        TRY(writeback_held(fa->file));
+        TRY(writeback_range(fa->file, size, size + 1));
     }
     TRY(zero_edges(inode, fa));
     TRY(prealloc_set_flag(inode));
@@ -220,11 +220,11 @@ static int zero_range(struct inode *inode, const struct falloc *fa)
 
 static int allocate(struct inode *inode, const struct falloc *fa)
 {
-    uint64_t sector = file_sectorsize(inode);
+    uint64_t sector = file_sectorsize(inode), size = size_get(inode);
 
-    if (!fa->keep_size && fa->end > size_get(inode)) {
+    if (!fa->keep_size && fa->end > size) {
         TRY(write_old_tail(inode));
-        TRY(writeback_held(fa->file));
+        TRY(writeback_range(fa->file, size, size + 1));
     }
     TRY(prealloc_set_flag(inode));
     TRY(prealloc_missing(inode, round_down_to(fa->start, sector), round_up_to(fa->end, sector),
@@ -234,12 +234,14 @@ static int allocate(struct inode *inode, const struct falloc *fa)
 
 static int run_mode(struct inode *inode, int mode, const struct falloc *fa)
 {
-    TRY(writeback_held(fa->file));
+    bool shifts = mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE);
+
+    TRY(writeback_range(fa->file, shifts ? 0 : fa->start, shifts ? UINT64_MAX : fa->end));
     if (mode & FALLOC_FL_PUNCH_HOLE)
         return punch(inode, fa);
     if (mode & FALLOC_FL_ZERO_RANGE)
         return zero_range(inode, fa);
-    if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+    if (shifts)
         return shift_range(fa->file, mode & FALLOC_FL_INSERT_RANGE, fa->start, fa->end - fa->start);
     return allocate(inode, fa);
 }

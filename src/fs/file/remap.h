@@ -26,6 +26,8 @@ struct clone {
 
 /* Both are regular files of one file system: -EISDIR, -EINVAL, -EXDEV. */
 int clone_check_kinds(const struct inode *src, const struct inode *dst) MUST_USE;
+/* Writes back what is dirty in a range that is to be shared, counts it, and leaves the rest. */
+int write_before_sharing(struct file_state *file, uint64_t start, uint64_t len) MUST_USE;
 /* Maps the range of src into dst. Both are locked and held, nothing of the ranges is dirty. */
 int clone_mapped(struct clone *clone) MUST_USE;
 

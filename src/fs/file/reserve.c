@@ -12,7 +12,20 @@ static int take_once(struct store *store, const struct promise *want)
     return ret;
 }
 
-int promise_take(struct fs *fs, const struct promise *want)
+void promise_expect(struct fs *fs)
+{
+    SCOPED_LOCK(&fs->files->lock);
+    fs->files->promising++;
+}
+
+static void promise_done(struct fs *fs)
+{
+    SCOPED_LOCK(&fs->files->lock);
+    INVARIANT(fs->files->promising > 0, "I2: promises are given back by who took them");
+    fs->files->promising--;
+}
+
+static int take(struct fs *fs, const struct promise *want)
 {
     int ret = take_once(fs->store, want);
 
@@ -29,12 +42,34 @@ int promise_take(struct fs *fs, const struct promise *want)
     return freed > 0 ? take_once(fs->store, want) : fail(-ENOSPC, "no space left");
 }
 
+int promise_take(struct fs *fs, const struct promise *want)
+{
+    promise_expect(fs);
+    int ret = take(fs, want);
+    if (ret < 0)
+        promise_done(fs);
+    return ret;
+}
+
 void promise_give_back(struct fs *fs, struct promise promise)
 {
     if (promise.bytes > 0)
         store_unpromise_data(fs->store, promise.bytes);
     if (promise.units > 0)
         store_unpromise(fs->store, promise.units);
+    promise_done(fs);
+}
+
+void files_check_promises(struct fs *fs)
+{
+    struct store_promised promised;
+
+    SCOPED_LOCK(&fs->files->lock);
+    if (fs->files->promising > 0 || fs->files->pending_bytes > 0)
+        return;
+    store_promised(fs->store, &promised);
+    INVARIANT(promised.data_bytes == 0, "I2: nothing dirty, no data space promised");
+    INVARIANT(promised.future_units == 0, "I2: nothing dirty, no metadata promised");
 }
 
 unsigned units_for_items(unsigned items)

@@ -50,12 +50,50 @@ static unsigned sum_units(const struct file_state *file, uint64_t bytes)
                       UNIT_BYTES);
 }
 
-static unsigned run_units(const struct file_state *file, uint64_t bytes)
+static unsigned run_units(const struct file_state *file, enum claim claim, uint64_t bytes)
 {
+    switch (claim) {
+    case CLAIM_WRITTEN:
+        return 0;
+    case CLAIM_GROWING:
+        return 1;
+    case CLAIM_UNWRITTEN: /* two more items, both small, in the unit's other half */
+        return 1 + sum_units(file, bytes);
+    case CLAIM_NONE:
+        break;
+    }
     return RUN_UNITS + sum_units(file, bytes);
 }
 
-struct promise runs_missing(const struct file_state *file, uint64_t start, uint64_t end)
+/* As many new runs, each rounded up, or one fewer and an older one extended. */
+static void missing_part(const struct file_state *file, enum claim claim, uint64_t len,
+                         struct promise *missing)
+{
+    unsigned runs = (unsigned)((len + RUN_MAX - 1) / RUN_MAX);
+
+    if (claim == CLAIM_NONE)
+        missing->bytes += len;
+    if (claim == CLAIM_GROWING)
+        missing->units += runs + 1;
+    if (claim == CLAIM_NONE || claim == CLAIM_UNWRITTEN)
+        missing->units += runs * (RUN_UNITS + 1) + 1 + sum_units(file, len);
+}
+
+static void missing_gap(const struct file_state *file, uint64_t start, uint64_t end,
+                        const struct claims *claims, struct promise *missing)
+{
+    while (start < end) {
+        uint64_t part_end;
+        enum claim claim = claims_at(claims, start, &part_end);
+
+        part_end = MIN(part_end, end);
+        missing_part(file, claim, part_end - start, missing);
+        start = part_end;
+    }
+}
+
+struct promise runs_missing(const struct file_state *file, uint64_t start, uint64_t end,
+                            const struct claims *claims)
 {
     struct run *run = runs_after(&file->dirty, start);
     struct promise missing = {0};
@@ -63,14 +101,7 @@ struct promise runs_missing(const struct file_state *file, uint64_t start, uint6
     while (start < end) {
         uint64_t gap_end = run ? MIN(end, run->start) : end;
 
-        if (gap_end > start) {
-            uint64_t gap = gap_end - start;
-
-            missing.bytes += gap;
-            /* As many new runs, each rounded up, or one fewer and an older one extended. */
-            missing.units += (unsigned)((gap + RUN_MAX - 1) / RUN_MAX) * (RUN_UNITS + 1) + 1 +
-                             sum_units(file, gap);
-        }
+        missing_gap(file, start, gap_end, claims, &missing);
         if (!run)
             break;
         start = MAX(start, run_end(run));
@@ -188,7 +219,6 @@ static struct run *run_new(struct file_state *file, uint64_t start, uint64_t len
         return NULL;
     }
     run->start = start;
-    RB_INSERT(run_tree, &file->dirty, run);
     return run;
 }
 
@@ -204,9 +234,12 @@ static void run_free(struct file_state *file, struct run *run)
 static uint64_t fill_gap(struct file_state *file, struct run *prev, const struct run_source *src,
                          uint64_t start, uint64_t end, struct promise *used)
 {
+    uint64_t part_end;
+    enum claim claim = claims_at(src->claims, start, &part_end);
     struct run *run = prev;
-    bool goes_on = run && run_end(run) == start;
+    bool goes_on = run && run_end(run) == start && run->claim == claim;
 
+    end = MIN(end, part_end);
     if (goes_on && run->len < RUN_MAX) {
         end = MIN(end, run->start + RUN_MAX);
         if (!run_reserve(file->inode->fs->files, run, end - run->start))
@@ -217,12 +250,16 @@ static uint64_t fill_gap(struct file_state *file, struct run *prev, const struct
         run = run_new(file, start, end - start, goes_on || end - start > RUN_LONG);
         if (!run)
             return start;
+        run->claim = claim;
+        RB_INSERT(run_tree, &file->dirty, run);
     }
     fill(file, src, run->data + run->len, start, end, true);
     run->len += (uint32_t)(end - start);
-    used->bytes += end - start;
-    used->units += run_units(file, run->len) - run->units;
-    run->units = run_units(file, run->len);
+    used->bytes += claim == CLAIM_NONE ? end - start : 0;
+    used->units += run_units(file, claim, run->len) - run->units;
+    run->units = run_units(file, claim, run->len);
+    file->dirty_bytes += end - start;
+    file_pending_add(file, end - start);
     return end;
 }
 
@@ -251,21 +288,33 @@ void runs_write(struct file_state *file, const struct run_source *src, struct pr
         pos = end;
     }
     *reached = pos;
-    file->dirty_bytes += used->bytes;
-    file_pending_add(file, used->bytes);
+    file->dirty_new += used->bytes;
 }
 
 /* ---- letting go ------------------------------------------------------------------------------ */
 
+/* What a run loses when it is cut to len bytes. */
 static void run_shorten(struct file_state *file, struct run *run, uint32_t len,
                         struct promise *freed)
 {
-    unsigned units = run_units(file, len);
+    unsigned units = run_units(file, run->claim, len);
 
-    freed->bytes += run->len - len;
+    freed->bytes += run->claim == CLAIM_NONE ? run->len - len : 0;
     freed->units += run->units - units;
+    file->dirty_bytes -= run->len - len;
+    file_pending_sub(file, run->len - len);
     run->units = units;
     run->len = len;
+}
+
+static void run_forget(struct file_state *file, struct run *run, struct promise *freed)
+{
+    freed->bytes += run->claim == CLAIM_NONE ? run->len : 0;
+    freed->units += run->units;
+    file->dirty_bytes -= run->len;
+    file_pending_sub(file, run->len);
+    RB_REMOVE(run_tree, &file->dirty, run);
+    run_free(file, run);
 }
 
 struct promise runs_cut(struct file_state *file, uint64_t from)
@@ -276,18 +325,13 @@ struct promise runs_cut(struct file_state *file, uint64_t from)
     while (run) {
         struct run *next = RB_NEXT(run_tree, &file->dirty, run);
 
-        if (run->start < from) {
+        if (run->start < from)
             run_shorten(file, run, (uint32_t)(from - run->start), &freed);
-        } else {
-            freed.bytes += run->len;
-            freed.units += run->units;
-            RB_REMOVE(run_tree, &file->dirty, run);
-            run_free(file, run);
-        }
+        else
+            run_forget(file, run, &freed);
         run = next;
     }
-    file->dirty_bytes -= freed.bytes;
-    file_pending_sub(file, freed.bytes);
+    file->dirty_new -= freed.bytes;
     return freed;
 }
 
@@ -302,26 +346,84 @@ bool runs_zero_tail(struct file_state *file, uint64_t pos)
     return true;
 }
 
-void runs_launch(struct file_state *file)
+/* ---- into flight ----------------------------------------------------------------------------- */
+
+void runs_split(struct file_state *file, uint64_t pos, unsigned *spare)
 {
-    INVARIANT(RB_EMPTY(&file->flight), "I4: what is in flight is written by one");
+    struct run *front = runs_after(&file->dirty, pos);
+
+    if (!front || front->start >= pos)
+        return;
+    uint32_t len = (uint32_t)(pos - front->start), rest = front->len - len;
+    unsigned front_units = run_units(file, front->claim, len);
+    unsigned back_units = run_units(file, front->claim, rest);
+    unsigned all = front_units + back_units;
+
+    if (all > front->units && all - front->units > *spare)
+        return;
+    struct run *back = run_new(file, pos, rest, rest > RUN_LONG);
+    if (!back)
+        return;
+    memcpy(back->data, front->data + len, rest);
+    back->len = rest;
+    back->claim = front->claim;
+    back->units = back_units;
+    *spare = *spare + front->units - all;
+    front->len = len;
+    front->units = front_units;
+    RB_INSERT(run_tree, &file->dirty, back);
+}
+
+static void launch_all(struct file_state *file)
+{
     file->flight = file->dirty;
     file->flight_bytes = file->dirty_bytes;
+    file->flight_new = file->dirty_new;
     RB_INIT(&file->dirty);
-    file->dirty_bytes = 0;
+    file->dirty_bytes = file->dirty_new = 0;
+}
+
+static void launch_run(struct file_state *file, struct run *run)
+{
+    uint64_t fresh = run->claim == CLAIM_NONE ? run->len : 0;
+
+    RB_REMOVE(run_tree, &file->dirty, run);
+    RB_INSERT(run_tree, &file->flight, run);
+    file->dirty_bytes -= run->len;
+    file->flight_bytes += run->len;
+    file->dirty_new -= fresh;
+    file->flight_new += fresh;
+}
+
+void runs_launch(struct file_state *file, uint64_t start, uint64_t end)
+{
+    INVARIANT(RB_EMPTY(&file->flight), "I4: what is in flight is written by one");
+    if (start == 0 && end == UINT64_MAX) {
+        launch_all(file);
+        return;
+    }
+    struct run *run = runs_after(&file->dirty, start);
+    while (run && run->start < end) {
+        struct run *next = RB_NEXT(run_tree, &file->dirty, run);
+
+        launch_run(file, run);
+        run = next;
+    }
 }
 
 void runs_land(struct file_state *file, uint64_t end)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, fresh = 0;
     struct run *run;
 
     while ((run = RB_MIN(run_tree, &file->flight)) && run->start < end) {
         RB_REMOVE(run_tree, &file->flight, run);
         bytes += run->len;
+        fresh += run->claim == CLAIM_NONE ? run->len : 0;
         run_free(file, run);
     }
     file->flight_bytes -= bytes;
+    file->flight_new -= fresh;
     file_pending_sub(file, bytes);
 }
 
@@ -373,6 +475,25 @@ bool runs_cover(struct file_state *file, uint64_t pos, uint64_t *end)
         next = MIN(next, flying->start);
     *end = next;
     return false;
+}
+
+bool runs_in_flight(const struct file_state *file, uint64_t pos, enum claim *claim, uint64_t *end)
+{
+    struct run *run = runs_after(&file->flight, pos);
+
+    if (run && run->start <= pos) {
+        *claim = run->claim;
+        *end = run_end(run);
+        return true;
+    }
+    *end = run ? run->start : UINT64_MAX;
+    return false;
+}
+
+uint64_t runs_pending(struct file_state *file)
+{
+    SCOPED_LOCK(&file->lock);
+    return file->dirty_bytes + file->flight_bytes;
 }
 
 uint64_t runs_first_unwritten(const struct file_state *file, uint64_t pos, uint64_t pending)

@@ -87,6 +87,9 @@ void files_release(struct fs *fs)
 
     forget_all(fs);
     INVARIANT(shared->pending_bytes == 0, "I2: nothing dirty, nothing pending");
+    INVARIANT(shared->promising == 0, "I2: promises are given back");
+    if (fs->store->space)
+        files_check_promises(fs);
     forest_watch_memory(fs->store->engine.forest, NULL, NULL);
     data_cache_free(shared->data_cache);
     unpack_cache_free(shared->unpacked);
@@ -103,6 +106,12 @@ uint64_t files_dirty_bytes(const struct fs *fs)
 {
     SCOPED_LOCK(&fs->files->lock);
     return fs->files->pending_bytes;
+}
+
+void files_counters(const struct fs *fs, struct file_counters *out)
+{
+    SCOPED_LOCK(&fs->files->lock);
+    *out = fs->files->counters;
 }
 
 int file_check_regular(const struct inode *inode)
@@ -260,6 +269,7 @@ void file_forget_dirty(struct inode *inode, uint64_t from)
 
     if (!file)
         return;
+    promise_expect(inode->fs);
     pthread_mutex_lock(&file->lock);
     struct promise freed = runs_cut(file, round_up_to(from, file_sectorsize(inode)));
     pthread_mutex_unlock(&file->lock);
@@ -273,5 +283,5 @@ uint64_t file_dirty_bytes(struct inode *inode)
     if (!file)
         return 0;
     SCOPED_LOCK(&file->lock);
-    return file->dirty_bytes + file->flight_bytes;
+    return file->dirty_new + file->flight_new;
 }

@@ -30,6 +30,24 @@ static int swap_one(struct inode *inode, const struct plan *plan)
     return 0;
 }
 
+/* Whether anything but times changes. */
+static bool needs_swap(const struct batch *batch, const struct plan *plan)
+{
+    struct inode *inode = batch->inode;
+
+    if (plan->claim == CLAIM_NONE || plan->claim == CLAIM_UNWRITTEN)
+        return true;
+    SCOPED_LOCK(&inode->item_lock);
+    return MIN(batch->size, plan->start + plan->len) > inode->disk_size;
+}
+
+static int put_in_place(struct inode *inode, const struct plan *plan)
+{
+    return plan->claim == CLAIM_UNWRITTEN
+               ? mark_written(inode, plan->start, plan->start + plan->len)
+               : 0;
+}
+
 /* Checksums of plans [from, to), in stretches that lie in one piece on the disk. */
 static int add_sums(const struct batch *batch, size_t from, size_t to)
 {
@@ -57,7 +75,7 @@ static int swap_some(struct batch *batch, size_t from, size_t to)
     for (size_t i = from; i < to; i++) {
         const struct plan *plan = &batch->plans[i];
 
-        TRY(swap_one(inode, plan));
+        TRY(plan->claim == CLAIM_NONE ? swap_one(inode, plan) : put_in_place(inode, plan));
         compress_note_feature(file_engine(inode), plan->compression);
         TRY(size_settle(inode, plan->start, plan->start + plan->len, batch->size));
     }
@@ -68,9 +86,12 @@ int batch_swap(struct batch *batch)
 {
     struct store *store = batch->inode->fs->store;
 
-    for (size_t from = 0; from < batch->count; from += SWAP_STEP) {
-        size_t to = MIN(batch->count, from + SWAP_STEP);
-
+    for (size_t from = 0, to; from < batch->count; from = to) {
+        if (!needs_swap(batch, &batch->plans[from])) {
+            to = from + 1;
+            continue;
+        }
+        to = MIN(batch->count, from + SWAP_STEP);
         int ret = batch_begin(batch, to - from, batch->count - from);
         if (ret < 0) {
             batch_undo(batch, from, true);

@@ -69,6 +69,7 @@ static int shrink(struct inode *inode, struct file_state *file, uint64_t size)
     /* Where there is no room for even the first step nothing changes. */
     TRY(drop_begin(inode, &items));
     store_end(inode->fs->store);
+    promise_expect(inode->fs);
     pthread_mutex_lock(&file->lock);
     struct promise freed = runs_cut(file, from);
     bool dirty = size < from && runs_zero_tail(file, size);

@@ -60,7 +60,7 @@ static bool write_promised(struct file_state *file, struct run_source *src, stru
     struct promise used;
 
     SCOPED_LOCK(&file->lock);
-    struct promise missing = runs_missing(file, src->start, src->end);
+    struct promise missing = runs_missing(file, src->start, src->end, src->claims);
     look_at_edges(file, src, edges);
     if (missing.bytes > promise->bytes || missing.units > promise->units ||
         (edges->need_head && !edges->head) || (edges->need_tail && !edges->tail))
@@ -77,22 +77,51 @@ static bool write_promised(struct file_state *file, struct run_source *src, stru
     return true;
 }
 
+/* What is in flight keeps the space of what it replaces until it has landed. */
+static bool flight_awaited(struct file_state *file)
+{
+    pthread_mutex_lock(&file->lock);
+    bool flying = !RB_EMPTY(&file->flight);
+    pthread_mutex_unlock(&file->lock);
+    if (!flying)
+        return false;
+    file_hold(file);
+    file_unhold(file);
+    return true;
+}
+
+/* One attempt to promise all that is missing, and to write; *written false: ask again. */
+static int try_piece(struct file_state *file, struct run_source *src, struct edges *edges,
+                     uint64_t *reached, bool *written)
+{
+    CLEANUP(claims_free) struct claims claims = {0};
+    struct fs *fs = file->inode->fs;
+
+    TRY(claims_find(file, src->start, src->end, &claims));
+    src->claims = &claims;
+    pthread_mutex_lock(&file->lock);
+    struct promise promise = runs_missing(file, src->start, src->end, &claims);
+    look_at_edges(file, src, edges);
+    pthread_mutex_unlock(&file->lock);
+    TRY(load_edges(file->inode, src, edges));
+    int ret = promise_take(fs, &promise);
+    if (ret == -ENOSPC && flight_awaited(file)) {
+        fail_clear();
+        return 0;
+    }
+    TRY(ret);
+    *written = write_promised(file, src, edges, &promise, reached);
+    promise_give_back(fs, promise);
+    return 0;
+}
+
 static int write_piece(struct file_state *file, struct run_source *src, uint64_t *reached)
 {
     CLEANUP(edges_free) struct edges edges = {0};
-    struct fs *fs = file->inode->fs;
     bool written = false;
 
-    while (!written) {
-        pthread_mutex_lock(&file->lock);
-        struct promise promise = runs_missing(file, src->start, src->end);
-        look_at_edges(file, src, &edges);
-        pthread_mutex_unlock(&file->lock);
-        TRY(load_edges(file->inode, src, &edges));
-        TRY(promise_take(fs, &promise));
-        written = write_promised(file, src, &edges, &promise, reached);
-        promise_give_back(fs, promise);
-    }
+    while (!written)
+        TRY(try_piece(file, src, &edges, reached, &written));
     if (*reached < src->end)
         return fail(-ENOMEM, "no memory for dirty data");
     return 0;

@@ -16,11 +16,12 @@
 static void batch_fill(struct batch *batch)
 {
     struct run *run = runs_after(&batch->file->flight, 0);
+    uint64_t all = 0;
 
     batch->start = run->start;
-    for (; run && batch->bytes < BATCH_BYTES;
-         run = runs_after(&batch->file->flight, run_end(run))) {
-        batch->bytes += run->len;
+    for (; run && all < BATCH_BYTES; run = runs_after(&batch->file->flight, run_end(run))) {
+        all += run->len;
+        batch->bytes += run->claim == CLAIM_NONE ? run->len : 0;
         batch->units += run->units;
         batch->end = run_end(run);
     }
@@ -51,6 +52,19 @@ static int write_inline(struct batch *batch, const struct packed *content)
     return ret;
 }
 
+static void count_bytes(const struct batch *batch)
+{
+    struct file_shared *shared = batch->inode->fs->files;
+
+    SCOPED_LOCK(&shared->lock);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct plan *plan = &batch->plans[i];
+
+        *(plan->claim == CLAIM_NONE ? &shared->counters.copied : &shared->counters.in_place) +=
+            plan->len;
+    }
+}
+
 static int write_extents(struct batch *batch)
 {
     int ret = batch_plan(batch);
@@ -64,6 +78,9 @@ static int write_extents(struct batch *batch)
         batch_undo(batch, 0, true);
         return ret;
     }
+    /* What went in place may be all there is for the next commit to flush (promise 6). */
+    store_mark_changed(batch->inode->fs->store);
+    count_bytes(batch);
     return batch_swap(batch);
 }
 
@@ -97,10 +114,11 @@ static int write_batch(struct file_state *file, uint64_t size)
 
     batch_fill(&batch);
     int ret = write_somehow(&batch);
+    /* In this order: nothing pending, nothing promised. */
+    store_unpromise(file->inode->fs->store, batch.units);
     pthread_mutex_lock(&file->lock);
     runs_land(file, batch.end);
     pthread_mutex_unlock(&file->lock);
-    store_unpromise(file->inode->fs->store, batch.units);
     return ret;
 }
 
@@ -117,16 +135,11 @@ static void refresh_age(struct file_state *file)
     TAILQ_INSERT_TAIL(&fs->files->dirty_files, file, entry);
 }
 
-int writeback_held(struct file_state *file)
+static int write_flight(struct file_state *file, uint64_t size)
 {
     struct inode *inode = file->inode;
     int first = 0;
 
-    pthread_mutex_lock(&file->lock);
-    runs_launch(file);
-    uint64_t size = size_get(inode);
-    pthread_mutex_unlock(&file->lock);
-    refresh_age(file);
     while (!RB_EMPTY(&file->flight)) {
         int ret = write_batch(file, size);
         if (ret == 0)
@@ -137,6 +150,58 @@ int writeback_held(struct file_state *file)
         first = first ? first : ret;
     }
     return first;
+}
+
+int writeback_held(struct file_state *file)
+{
+    pthread_mutex_lock(&file->lock);
+    runs_launch(file, 0, UINT64_MAX);
+    uint64_t size = size_get(file->inode);
+    pthread_mutex_unlock(&file->lock);
+    refresh_age(file);
+    return write_flight(file, size);
+}
+
+static bool range_is_clean(struct file_state *file, uint64_t start, uint64_t end)
+{
+    SCOPED_LOCK(&file->lock);
+    struct run *run = runs_after(&file->dirty, start);
+    return !run || run->start >= end;
+}
+
+/* Nothing is written behind the end that the inode has on disk without what lies between: a crash
+ * would leave data behind the end of the file. */
+static uint64_t begin_at_disk_size(struct inode *inode, uint64_t start, uint64_t end)
+{
+    SCOPED_LOCK(&inode->item_lock);
+    return end > inode->disk_size ? MIN(start, inode->disk_size) : start;
+}
+
+/* Runs are cut at the edges; where the metadata for that is not to be had, more is written. */
+int writeback_range(struct file_state *file, uint64_t start, uint64_t end)
+{
+    struct store *store = file->inode->fs->store;
+    unsigned units = 2 * RUN_SPLIT_UNITS;
+
+    start = begin_at_disk_size(file->inode, start, end);
+    start = round_down_to(start, file_sectorsize(file->inode));
+    if (end != UINT64_MAX)
+        end = round_up_to(end, file_sectorsize(file->inode));
+    if (range_is_clean(file, start, end))
+        return 0;
+    if (store_promise(store, units) < 0) {
+        fail_clear();
+        units = 0;
+    }
+    pthread_mutex_lock(&file->lock);
+    runs_split(file, start, &units);
+    runs_split(file, end, &units);
+    runs_launch(file, start, end);
+    uint64_t size = size_get(file->inode);
+    pthread_mutex_unlock(&file->lock);
+    if (units > 0)
+        store_unpromise(store, units);
+    return write_flight(file, size);
 }
 
 int file_writeback(struct inode *inode)

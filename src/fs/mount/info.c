@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "engine/extent/sharing.h"
 
 /* ---- space
  * ---------------------------------------------------------------------------------------- */
@@ -24,6 +25,22 @@ static void fill_totals(struct space *space, enum space_kind kind, uint64_t type
         .pinned = t.pinned,
         .readonly = t.readonly,
     };
+}
+
+static void fill_counters(struct mount *m, struct copse_usage *out)
+{
+    struct extent_sharing_counters sharing = {0};
+    struct file_counters files;
+
+    files_counters(&m->fs, &files);
+    if (m->fs.store->extents)
+        extent_sharing_counters(m->fs.store->extents, &sharing);
+    out->written_in_place = files.in_place;
+    out->written_anew = files.copied;
+    out->written_to_share = files.cloned;
+    out->sharing_asked = sharing.asked;
+    out->sharing_lookups = sharing.item_lookups;
+    out->sharing_walks = sharing.walks;
 }
 
 int mount_usage(struct mount *m, struct copse_usage *out)
@@ -47,6 +64,7 @@ int mount_usage(struct mount *m, struct copse_usage *out)
     out->free_estimate = space_data_available(store->space);
     uint64_t in_chunks = out->data.total - MIN(out->data.total, out->data.used);
     out->free_min = MIN(out->free_estimate, in_chunks + out->device_unallocated / 2);
+    fill_counters(m, out);
     store_read_unlock(store);
     return 0;
 }

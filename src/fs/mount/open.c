@@ -40,6 +40,7 @@ static int before_commit(void *arg)
 {
     struct mount *m = arg;
 
+    files_check_promises(&m->fs);
     return inodes_write_dirty(&m->fs);
 }
 

@@ -34,6 +34,7 @@ static inline int world_before_commit(void *arg)
 {
     struct world *world = arg;
 
+    files_check_promises(&world->fs);
     return inodes_write_dirty(&world->fs);
 }
 
