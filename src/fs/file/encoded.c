@@ -174,15 +174,8 @@ static int put_extent(struct encoding *e, struct file_state *file)
         TRY(write_old_tail(e->inode));
     TRY(writeback_held(file));
     e->promise = (struct promise){e->disk_len, units_for_items(FILE_DROP_STEP_ITEMS + 2)};
-    int ret = store_promise_data(e->inode->fs->store, e->promise.bytes);
-    if (ret < 0)
-        return ret;
-    ret = store_promise(e->inode->fs->store, e->promise.units);
-    if (ret < 0) {
-        store_unpromise_data(e->inode->fs->store, e->promise.bytes);
-        return ret;
-    }
-    ret = allocate(e);
+    TRY(promise_take(e->inode->fs, &e->promise));
+    int ret = allocate(e);
     if (ret == 0) {
         ret = output(e);
         if (ret < 0 && e->space.len > 0)
@@ -248,8 +241,10 @@ int file_write_encoded(struct inode *inode, const struct file_encoded *what)
         return fail(-ENOMEM, "no memory for an extent");
     memcpy(padded, what->data, what->len);
     e.padded = padded;
+    files_enter(inode->fs);
     pthread_rwlock_wrlock(&inode->lock);
     int ret = put_locked(&e);
     pthread_rwlock_unlock(&inode->lock);
+    files_leave(inode->fs);
     return ret == 1 ? write_unpacked(&e, data) : ret;
 }
