@@ -76,23 +76,23 @@ static bool holds(const struct span *span, const struct span *want, uint64_t shi
            span->offset == want->offset + shift;
 }
 
-/* The candidate has something else at pos: where does it have a part of what is wanted? */
-static int look_later(struct candidates *all, struct side *side, uint64_t ino, uint64_t pos,
-                      const struct span *first)
+/* The candidate has something else where the wanted part begins, `shift` is where to go on: does it
+ * have a later part of it? */
+static int look_later(struct candidates *all, struct side *side, uint64_t ino, int64_t pos,
+                      uint64_t shift)
 {
     const struct span *want = all->span;
-    struct span span = *first;
+    struct span span;
 
-    for (unsigned i = 0; i < LATER_SPANS; i++) {
-        uint64_t shift = span.end - pos;
-
-        if (span.end == UINT64_MAX || shift >= all->next - want->start)
-            return 0;
-        TRY(side_span(side, ino, span.end, &span));
+    for (unsigned i = 0; i < LATER_SPANS && shift < all->next - want->start; i++) {
+        TRY(side_span(side, ino, (uint64_t)pos + shift, &span));
         if (holds(&span, want, shift)) {
             all->next = want->start + shift;
             return 0;
         }
+        if (span.end == UINT64_MAX)
+            return 0;
+        shift = span.end - (uint64_t)pos;
     }
     return 0;
 }
@@ -103,24 +103,28 @@ static int usable(struct candidates *all, const struct send_file *file, struct s
 {
     const struct span *want = all->span;
     uint64_t sector = all->send->store->engine.sectorsize, n;
-    uint64_t pos = candidate->base + want->offset;
+    int64_t at = (int64_t)(candidate->base + want->offset);
+    uint64_t pos = (uint64_t)at;
     struct inode_item item;
     struct span span;
 
     *len = 0;
     if (side == &all->send->new_side &&
-        (candidate->ino > file->ino || (candidate->ino == file->ino && pos >= want->start)))
+        (candidate->ino > file->ino || (candidate->ino == file->ino && at >= (int64_t)want->start)))
         return 0;
     int ret = side_inode(side, candidate->ino, &item);
     if (ret == -ENOENT)
         return 0;
     if (ret < 0)
         return ret;
-    if ((item.mode & 0170000) != 0100000 || pos >= item.size || !is_aligned(pos, sector))
+    if ((item.mode & 0170000) != 0100000 || at >= (int64_t)item.size || !is_aligned(pos, sector))
         return 0;
+    /* Of an extent whose beginning no place of that file holds. */
+    if (at < 0)
+        return look_later(all, side, candidate->ino, at, (uint64_t)-at);
     TRY(side_span(side, candidate->ino, pos, &span));
     if (!holds(&span, want, 0))
-        return look_later(all, side, candidate->ino, pos, &span);
+        return look_later(all, side, candidate->ino, at, span.end - pos);
     n = MIN(span.end - span.start, want->end - want->start);
     n = MIN(n, item.size - pos);
     if (side == &all->send->new_side && candidate->ino == file->ino)

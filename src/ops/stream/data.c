@@ -263,7 +263,8 @@ static int spans_at(struct content *c, uint64_t pos, struct span *span, struct s
     return 0;
 }
 
-/* Where the last difference ends. */
+/* Where the last difference ends. What lies before its item was there before it, so that it never
+ * ends before the item begins, also where the item itself was cut off. */
 static int find_end(struct content *c, uint64_t *end)
 {
     struct span span, old;
@@ -274,9 +275,14 @@ static int find_end(struct content *c, uint64_t *end)
     send_lock(c->send);
     int ret = spans_at(c, c->file->last, &span, &old);
     send_unlock(c->send);
-    if (ret == 0)
-        *end = MAX(span.kind == SPAN_HOLE ? 0 : span.end, old.kind == SPAN_HOLE ? 0 : old.end);
-    return ret;
+    if (ret < 0)
+        return ret;
+    *end = c->file->last;
+    if (span.kind != SPAN_HOLE)
+        *end = MAX(*end, span.end);
+    if (old.kind != SPAN_HOLE)
+        *end = MAX(*end, old.end);
+    return 0;
 }
 
 static int walk_spans(struct content *c)

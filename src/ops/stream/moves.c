@@ -425,15 +425,68 @@ static int plan_object(struct names_diff *diff, struct object *object)
     return 0;
 }
 
-/* Entries of deleted directories, so that it is known when one is empty. */
-static void count_entries(struct names_diff *diff, const struct object *object)
+static struct object *deleted_dir(struct names_diff *diff, const struct identity *id)
+{
+    struct object *dir = object_find(diff, id);
+
+    return dir && dir->in_old && !dir->in_new && dir->gone_count == 1 ? dir : NULL;
+}
+
+/* Entries of deleted directories, so that it is known when one is empty, and all that is below. */
+static int count_entries(struct names_diff *diff, const struct object *object)
 {
     for (unsigned i = 0; i < object->gone_count; i++) {
-        struct object *dir = object_find(diff, &object->gone[i]->dir);
+        struct object *dir = deleted_dir(diff, &object->gone[i]->dir);
+        unsigned depth = 0;
 
-        if (dir && dir->in_old && !dir->in_new)
+        if (dir)
             dir->left++;
+        for (; dir && depth < DIRS_DEPTH_MAX; depth++) {
+            dir->below++;
+            dir = deleted_dir(diff, &dir->gone[0]->dir);
+        }
+        if (depth == DIRS_DEPTH_MAX)
+            return fail(-EUCLEAN, "the directories above %llu form a loop",
+                        (unsigned long long)object->id.ino);
     }
+    return 0;
+}
+
+/* What a move aside costs beside the two paths, and how long a name of ours is, about. */
+#define MOVE_BYTES 18
+#define ORPHAN_BYTES 12
+
+/*
+ * Every name that is removed costs its path. Where much is removed deep down, a directory goes to
+ * the root first; the highest ones before those in them.
+ */
+static int shorten_path(struct names_diff *diff, struct object *dir)
+{
+    AUTO_FREE struct place *place = NULL;
+    AUTO_TEXT struct text path = {0};
+
+    if (dir->short_path)
+        return 0;
+    dir->short_path = true;
+    struct object *above = deleted_dir(diff, &dir->gone[0]->dir);
+    if (above)
+        TRY(shorten_path(diff, above));
+    TRY(dir_place(diff, &dir->id, &place));
+    TRY(place_path(diff, place, &path));
+    if (path.len <= ORPHAN_BYTES ||
+        dir->below * (path.len - ORPHAN_BYTES) <= path.len + ORPHAN_BYTES + MOVE_BYTES)
+        return 0;
+    return move_aside(diff, dir, NULL);
+}
+
+static int shorten_paths(struct names_diff *diff)
+{
+    struct object *object, *next;
+
+    HASH_ITER (hh, diff->objects, object, next)
+        if (object->is_dir && deleted_dir(diff, &object->id))
+            TRY(shorten_path(diff, object));
+    return 0;
 }
 
 static int plan_all(struct names_diff *diff)
@@ -441,7 +494,7 @@ static int plan_all(struct names_diff *diff)
     struct object *object, *next;
 
     HASH_ITER (hh, diff->objects, object, next)
-        count_entries(diff, object);
+        TRY(count_entries(diff, object));
     HASH_ITER (hh, diff->objects, object, next) {
         if (object->is_dir && object->in_old && !object->in_new) {
             if (object->gone_count != 1)
@@ -488,6 +541,8 @@ int send_changed_names(struct send *send)
     int ret = names_collect(&diff);
     if (ret == 0)
         ret = plan_all(&diff);
+    if (ret == 0)
+        ret = shorten_paths(&diff);
     if (ret == 0)
         ret = unlink_gone(&diff);
     if (ret == 0)

@@ -43,7 +43,9 @@ struct object {
     unsigned gone_count, come_count;
     struct task *tasks;
     unsigned task_count;
-    uint64_t left; /* a deleted directory: entries that are still in it */
+    uint64_t left;   /* a deleted directory: entries that are still in it */
+    uint64_t below;  /* the same: names that are removed below it */
+    bool short_path; /* it was thought about whether a shorter path is worth a move */
     UT_hash_handle hh;
 };
 

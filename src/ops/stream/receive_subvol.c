@@ -111,8 +111,7 @@ int receive_begin(struct receiver *r, const struct command *command)
     r->broken = false;
     if (r->options->begun)
         r->options->begun(r->options->arg, r->name, snapshot);
-    int ret = snapshot ? make_snapshot(r, command) : make_subvol(r);
-    return ret < 0 ? fail_context(ret, "%s", r->name) : 0;
+    return snapshot ? make_snapshot(r, command) : make_subvol(r);
 }
 
 /* ---- finishing ------------------------------------------------------------------------------- */
