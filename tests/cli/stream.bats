@@ -176,7 +176,7 @@ alike() { # SUBVOL-PATH
     fails 1 'File exists$' "$copse" receive -q -f s other.img:/
     "$copse" mkdir other.img:/dir
     "$copse" receive -q -f s other.img:/dir
-    printf '\1' | dd of=s bs=1 seek=30000 conv=notrunc status=none
+    printf '\377' | dd of=s bs=1 seek=30000 conv=notrunc status=none
     "$copse" mkdir other.img:/dir2
     fails 1 'checksum' "$copse" receive -q -f s other.img:/dir2
     fails 1 'no send stream' "$copse" receive -q -f "$BATS_TEST_FILENAME" other.img:/

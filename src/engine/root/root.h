@@ -20,6 +20,7 @@ struct tree_handle {
     struct roots *roots;
     bool dirty;   /* item must be written at commit */
     bool deleted; /* its root item is gone */
+    unsigned sends; /* how many sends read it: it stays as it is; under the metadata lock */
     struct tree_handle *next_dirty;
     void *fs_data;        /* for fs/: what it keeps for a tree; malloced, freed by roots_close */
     uint64_t item_offset; /* key offset of the root item (creation transid of snapshots) */

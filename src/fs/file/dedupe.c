@@ -124,6 +124,11 @@ static int check_range(struct dedupe *d)
 
     if (store_readonly(d->dst->fs->store))
         return fail(-EROFS, "the file system is read-only");
+    store_read_lock(d->dst->fs->store);
+    bool sent = d->dst->tree->sends > 0;
+    store_read_unlock(d->dst->fs->store);
+    if (sent)
+        return fail(-EAGAIN, "subvolume %llu is being sent", LLU(d->dst->tree->root.id));
     if (d->dst->item.flags & INODE_IMMUTABLE)
         return fail(-EPERM, "inode %llu is immutable", LLU(d->dst->ino));
     if ((d->src->item.flags ^ d->dst->item.flags) & INODE_NODATASUM)

@@ -33,6 +33,8 @@ int subvol_set_readonly(struct fs *fs, struct tree_handle *tree, bool readonly, 
 
     if (readonly == is_readonly)
         return 0;
+    if (!readonly && tree->sends > 0)
+        return fail(-EPERM, "subvolume %llu is being sent", (unsigned long long)tree->root.id);
     if (!readonly && !uuid_is_null(&tree->item.received_uuid)) {
         if (!drop_received)
             return fail(-EPERM, "it was received: made writable it must forget that");
@@ -41,4 +43,36 @@ int subvol_set_readonly(struct fs *fs, struct tree_handle *tree, bool readonly, 
     tree->item.flags ^= ROOT_SUBVOL_RDONLY;
     roots_mark_dirty(tree);
     return 0;
+}
+
+/* ---- being sent ------------------------------------------------------------------------------ */
+
+/* The lock shared suffices against those who look under it alone; the count has a lock of its own
+ * because several sends may begin at once. */
+static pthread_mutex_t sends_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void count_send(struct tree_handle *tree, int by)
+{
+    SCOPED_LOCK(&sends_lock);
+    tree->sends = (unsigned)((int)tree->sends + by);
+}
+
+int subvol_send_begin(struct fs *fs, struct tree_handle *tree)
+{
+    int ret = 0;
+
+    store_read_lock(fs->store);
+    if (tree->item.refs == 0 || !(tree->item.flags & ROOT_SUBVOL_RDONLY))
+        ret = fail(-EPERM, "subvolume %llu is not read-only", (unsigned long long)tree->root.id);
+    else
+        count_send(tree, 1);
+    store_read_unlock(fs->store);
+    return ret;
+}
+
+void subvol_send_end(struct fs *fs, struct tree_handle *tree)
+{
+    store_read_lock(fs->store);
+    count_send(tree, -1);
+    store_read_unlock(fs->store);
 }

@@ -53,6 +53,14 @@ int subvol_snapshot(struct tree_handle *src, struct inode *dir, const struct sub
 int subvol_set_readonly(struct fs *fs, struct tree_handle *tree, bool readonly,
                         bool drop_received) MUST_USE;
 
+/*
+ * A send reads the subvolume from now on: until the matching end it can neither become writable nor
+ * be deleted (-EPERM), nor be deduplicated into (-EAGAIN). -EPERM: it is not read-only. Both take
+ * the metadata lock.
+ */
+int subvol_send_begin(struct fs *fs, struct tree_handle *tree) MUST_USE;
+void subvol_send_end(struct fs *fs, struct tree_handle *tree);
+
 struct subvol_received {
     struct uuid uuid; /* of the subvolume it was received from; null: it was not */
     uint64_t stransid;

@@ -120,17 +120,12 @@ static int seal(struct receiver *r)
 {
     struct fs *fs = &r->mount->fs;
     struct tree_handle *tree = r->subvol->tree;
+    const struct subvol_received received = {.uuid = r->uuid, .stransid = r->ctransid};
 
     TRY(store_begin(fs->store, STORE_CREATE, 8));
-    int ret = uuid_tree_add(&fs->store->engine, &r->uuid, KEY_UUID_RECEIVED, tree->root.id);
-    if (ret == 0) {
-        tree->item.received_uuid = r->uuid;
-        tree->item.stransid = r->ctransid;
-        tree->item.rtransid = fs->store->engine.txn.transid;
-        tree->item.rtime = timestamp_now(fs);
-        tree->item.flags |= ROOT_SUBVOL_RDONLY;
-        roots_mark_dirty(tree);
-    }
+    int ret = subvol_set_received(fs, tree, &received);
+    if (ret == 0)
+        ret = subvol_set_readonly(fs, tree, true, false);
     store_end(fs->store);
     return ret;
 }

@@ -141,14 +141,17 @@ static int put_all(struct send *send)
 
 /* ---- what may be sent ------------------------------------------------------------------------ */
 
+static struct inode *root_of(copse_node *node)
+{
+    return (struct inode *)node;
+}
+
 static int check_subvol(const struct mount *mount, const struct inode *inode)
 {
     if (inode->fs != &mount->fs)
         return fail(-EXDEV, "subvolumes of different file systems");
     if (inode->ino != INO_SUBVOL_ROOT || !inode_is_dir(inode))
         return fail(-EINVAL, "not a subvolume");
-    if (!(inode->tree->item.flags & ROOT_SUBVOL_RDONLY))
-        return fail(-EPERM, "subvolume %llu is not read-only", LLU(inode->tree->root.id));
     return 0;
 }
 
@@ -162,24 +165,44 @@ static int check(struct mount *mount, struct inode *subvol,
         return fail(-EINVAL, "compressed data needs protocol 2");
     TRY(check_subvol(mount, subvol));
     if (options->parent)
-        TRY(check_subvol(mount, (struct inode *)options->parent));
+        TRY(check_subvol(mount, root_of(options->parent)));
     for (unsigned i = 0; i < options->clone_count; i++)
-        TRY(check_subvol(mount, (struct inode *)options->clones[i]));
+        TRY(check_subvol(mount, root_of(options->clones[i])));
+    return 0;
+}
+
+/*
+ * Nobody changes the subvolume from now on, and what was accepted before is in its tree. Who was
+ * about to change it (deduplication) has finished when files_quiesce returns.
+ */
+static int hold(struct send *send, struct inode *subvol)
+{
+    struct fs *fs = &send->mount->fs;
+    struct tree_handle **held = realloc(send->held, (send->held_count + 1) * sizeof(*held));
+
+    if (!held)
+        return fail(-ENOMEM, "no memory to send");
+    send->held = held;
+    TRY(subvol_send_begin(fs, subvol->tree));
+    held[send->held_count++] = subvol->tree;
+    if (store_readonly(fs->store))
+        return 0;
+    TRY(files_quiesce(fs, subvol->tree->root.id));
+    files_resume(fs);
     return 0;
 }
 
 /* Promise 9: what was accepted before is in the trees that are read. */
-static int settle(struct mount *mount, struct inode *subvol,
-                  const struct copse_send_options *options)
+static int hold_all(struct send *send, struct inode *subvol)
 {
-    if (store_readonly(mount->fs.store))
-        return 0;
-    TRY(files_writeback_tree(&mount->fs, subvol->tree->root.id));
+    const struct copse_send_options *options = send->options;
+
+    TRY(hold(send, subvol));
     if (options->parent)
-        TRY(files_writeback_tree(&mount->fs, ((struct inode *)options->parent)->tree->root.id));
+        TRY(hold(send, root_of(options->parent)));
     for (unsigned i = 0; i < options->clone_count; i++)
-        TRY(files_writeback_tree(&mount->fs, ((struct inode *)options->clones[i])->tree->root.id));
-    return store_commit(mount->fs.store);
+        TRY(hold(send, root_of(options->clones[i])));
+    return store_readonly(send->store) ? 0 : store_commit(send->store);
 }
 
 static int open_sides(struct send *send, struct inode *subvol)
@@ -191,7 +214,7 @@ static int open_sides(struct send *send, struct inode *subvol)
         send->old_side = malloc(sizeof(*send->old_side));
         if (!send->old_side)
             return fail(-ENOMEM, "no memory to send");
-        side_open(send->old_side, (struct inode *)options->parent);
+        side_open(send->old_side, root_of(options->parent));
     }
     if (options->clone_count == 0)
         return 0;
@@ -199,19 +222,35 @@ static int open_sides(struct send *send, struct inode *subvol)
     if (!send->clones)
         return fail(-ENOMEM, "no memory to send");
     for (unsigned i = 0; i < options->clone_count; i++)
-        side_open(&send->clones[send->clone_count++], (struct inode *)options->clones[i]);
+        side_open(&send->clones[send->clone_count++], root_of(options->clones[i]));
     return 0;
 }
 
-static void close_sides(struct send *send)
+static void let_go(struct send *send)
 {
     side_close(&send->new_side);
     if (send->old_side)
         side_close(send->old_side);
     for (unsigned i = 0; i < send->clone_count; i++)
         side_close(&send->clones[i]);
+    for (unsigned i = 0; i < send->held_count; i++)
+        subvol_send_end(&send->mount->fs, send->held[i]);
     free(send->old_side);
     free(send->clones);
+    free(send->held);
+    text_free(&send->path);
+    encoder_release(&send->out);
+}
+
+static int send_held(struct send *send, struct inode *subvol, const struct copse_stream_sink *sink)
+{
+    TRY(encoder_init(&send->out, send->options->protocol, sink));
+    TRY(open_sides(send, subvol));
+    uint64_t generation = subvol->tree->root.generation;
+    int ret = put_all(send);
+    INVARIANT(subvol->tree->root.generation == generation,
+              "I9: a subvolume does not change while it is sent");
+    return ret;
 }
 
 int stream_send(struct mount *mount, struct inode *subvol, const struct copse_send_options *options,
@@ -220,17 +259,9 @@ int stream_send(struct mount *mount, struct inode *subvol, const struct copse_se
     struct send send = {.mount = mount, .store = mount->fs.store, .options = options};
 
     TRY(check(mount, subvol, options));
-    TRY(settle(mount, subvol, options));
-    int ret = encoder_init(&send.out, options->protocol, sink);
+    int ret = hold_all(&send, subvol);
     if (ret == 0)
-        ret = open_sides(&send, subvol);
-    uint64_t generation = subvol->tree->root.generation;
-    if (ret == 0)
-        ret = put_all(&send);
-    INVARIANT(subvol->tree->root.generation == generation,
-              "I9: a subvolume does not change while it is sent");
-    close_sides(&send);
-    text_free(&send.path);
-    encoder_release(&send.out);
+        ret = send_held(&send, subvol, sink);
+    let_go(&send);
     return ret;
 }

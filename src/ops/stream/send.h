@@ -22,6 +22,8 @@ struct send {
     struct side *old_side; /* NULL: everything is sent */
     struct side *clones;   /* more sides to clone from */
     unsigned clone_count;
+    struct tree_handle **held; /* subvolumes that stay as they are until the end */
+    unsigned held_count;
     bool root_touched; /* its entries came and went without a trace in the subvolume itself */
     struct text path;
     uint64_t reported; /* bytes at the last call of progress */
