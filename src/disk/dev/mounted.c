@@ -7,8 +7,10 @@
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/loop.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -195,6 +197,24 @@ static bool is_mounted(const char *name, unsigned depth, struct finding *out)
     return above_is_mounted(name, depth, out);
 }
 
+/*
+ * What the device itself says, to those who may open it. Its path in /sys is of no use where the
+ * file was attached in another mount namespace.
+ */
+static bool loop_says_it_is_over(const char *loop, const struct stat *wanted)
+{
+    char path[sizeof("/dev/") + NAME_SIZE];
+    struct loop_info64 info;
+
+    snprintf(path, sizeof(path), "/dev/%s", loop);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    bool known = ioctl(fd, LOOP_GET_STATUS64, &info) == 0;
+    close(fd);
+    return known && info.lo_inode == wanted->st_ino && info.lo_device == wanted->st_dev;
+}
+
 /* Whether the loop device is over the file. */
 static bool loop_is_over(const char *loop, const struct stat *wanted)
 {
@@ -205,8 +225,8 @@ static bool loop_is_over(const char *loop, const struct stat *wanted)
     snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", loop);
     if (!read_line(path, backing, sizeof(backing)))
         return false;
-    if (stat(backing, &st) == 0)
-        return same_file(&st, wanted);
+    if ((stat(backing, &st) == 0 && same_file(&st, wanted)) || loop_says_it_is_over(loop, wanted))
+        return true;
     size_t len = strlen(backing), suffix = sizeof(deleted) - 1;
     if (len <= suffix || strcmp(backing + len - suffix, deleted) != 0)
         return false;
