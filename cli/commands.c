@@ -39,7 +39,8 @@ const struct command commands[] = {
             "-f  stay in the foreground\n"
             "-o  ro, rw, allow_other, default_permissions, subvol=, subvolid=, noatime, relatime,\n"
             "    strictatime, commit=, cache=, nodatacow, discard,\n"
-            "    compress[=ALG[:LEVEL]], compress-force[=ALG[:LEVEL]], fakeroot, uid=, gid="),
+            "    compress[=ALG[:LEVEL]], compress-force[=ALG[:LEVEL]], fakeroot,\n"
+            "    user_subvol_rm_allowed, uid=, gid="),
     OUTSIDE(umount, "DIR", "unmount; returns when everything is durable", NULL),
 
     TOP(ls, "[-l] [-a] [-d] [-i] [-R] P…", "list directories",

@@ -29,7 +29,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* ---- owners ---------------------------------------------------------------------------------- */
 
-static bool is_in_group(fuse_req_t req, gid_t gid)
+bool is_in_group(fuse_req_t req, gid_t gid)
 {
     gid_t few[64], *groups = few;
     bool found = fuse_req_ctx(req)->gid == gid;

@@ -25,6 +25,7 @@ struct copse_fuse_options {
     bool allow_other, allow_root;
     bool default_permissions; /* the kernel checks modes and ACLs; allow_other implies it */
     bool fakeroot;
+    bool user_subvol_rm_allowed;
     bool uid_given, gid_given;
     uint32_t uid, gid; /* owners to show for every file */
     char *subvol;

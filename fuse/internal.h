@@ -58,6 +58,8 @@ static inline struct mounted *mounted_of(fuse_req_t req)
 copse_node *node_of(struct mounted *m, fuse_ino_t ino);
 /* Counts one lookup by the kernel and takes over the reference to node. 0: no memory. */
 fuse_ino_t nodes_enter(struct mounted *m, copse_node *node);
+/* What the kernel calls a node; 0: it does not know it. */
+fuse_ino_t nodes_number(struct mounted *m, copse_node *node);
 void nodes_forget(struct mounted *m, fuse_ino_t ino, uint64_t lookups);
 /* Drops whatever the kernel has not forgotten, after the end. */
 void nodes_release(struct mounted *m);
@@ -133,6 +135,14 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fu
 
 /* ioctl_list.c: the next piece of a list that has come as far as *list says */
 int list_next(struct mounted *m, copse_node *node, struct copse_ioc_list *list);
+
+/* ioctl_subvol.c: bytes of data, 0 for others; and running one. */
+size_t subvol_ioctl_size(unsigned cmd);
+int subvol_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *data);
+
+/* names.c: whom new files belong to. attr.c: whether who asks is in that group. */
+struct copse_cred cred_of(fuse_req_t req);
+bool is_in_group(fuse_req_t req, gid_t gid);
 
 /* ops.c */
 extern const struct fuse_lowlevel_ops copse_ops;

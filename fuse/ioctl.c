@@ -145,6 +145,7 @@ union ioctl_data {
     struct copse_stat stat;
     struct copse_ioc_stat_at stat_at;
     struct copse_ioc_list list;
+    struct btrfs_ioctl_vol_args_v2 subvol; /* no other is larger */
     struct copse_ioc_dedupe dedupe;
 };
 
@@ -183,7 +184,7 @@ static size_t data_size(unsigned cmd)
     case BTRFS_IOC_SYNC:
         return 1;
     default:
-        return 0;
+        return subvol_ioctl_size(cmd);
     }
 }
 
@@ -261,7 +262,11 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fu
     }
     if (in_size > 0)
         memcpy(&data, in_buf, size);
-    int ret = is_allowed(req, cmd, &data) ? run_ioctl(m, node_of(m, ino), cmd, &data) : -EPERM;
+    int ret = -EPERM;
+    if (subvol_ioctl_size(cmd))
+        ret = subvol_ioctl(req, ino, cmd, &data);
+    else if (is_allowed(req, cmd, &data))
+        ret = run_ioctl(m, node_of(m, ino), cmd, &data);
     if (ret < 0)
         reply_result(req, ret);
     else

@@ -7,8 +7,7 @@
 
 #include "internal.h"
 
-/* Whom new files belong to. */
-static struct copse_cred cred_of(fuse_req_t req)
+struct copse_cred cred_of(fuse_req_t req)
 {
     const struct fuse_ctx *ctx = fuse_req_ctx(req);
 

@@ -42,6 +42,18 @@ fuse_ino_t nodes_enter(struct mounted *m, copse_node *node)
     return (fuse_ino_t)(uintptr_t)known;
 }
 
+fuse_ino_t nodes_number(struct mounted *m, copse_node *node)
+{
+    struct known_node *known;
+
+    if (node == m->root)
+        return FUSE_ROOT_ID;
+    pthread_mutex_lock(&m->nodes_lock);
+    HASH_FIND_PTR(m->nodes, &node, known);
+    pthread_mutex_unlock(&m->nodes_lock);
+    return (fuse_ino_t)(uintptr_t)known;
+}
+
 void nodes_forget(struct mounted *m, fuse_ino_t ino, uint64_t lookups)
 {
     struct known_node *known = (struct known_node *)(uintptr_t)ino;

@@ -41,6 +41,7 @@ static const struct {
     FLAG("allow_root", allow_root, true),
     FLAG("default_permissions", default_permissions, true),
     FLAG("fakeroot", fakeroot, true),
+    FLAG("user_subvol_rm_allowed", user_subvol_rm_allowed, true),
     FLAG("noatime", noatime, true),
     FLAG("noatime", strictatime, false),
     FLAG("relatime", noatime, false),

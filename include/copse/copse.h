@@ -345,8 +345,8 @@ int copse_subvol_get_default(copse_fs *fs, uint64_t *id);
 int copse_subvol_set_default(copse_fs *fs, uint64_t id);
 struct copse_subvol_options {
     size_t size;
-    bool readonly; /* snapshots */
-    uint32_t mode; /* of a new root directory, without type; 0755 from the macro */
+    bool readonly;          /* snapshots */
+    uint32_t mode;          /* of a new root directory, without type; 0755 from the macro */
     const uint64_t *groups; /* quota groups that its own becomes a member of */
     size_t group_count;
 };
@@ -409,6 +409,10 @@ struct copse_received {
 };
 /** Notes what a subvolume is a copy of; the time and generation of that are filled in. */
 int copse_subvol_set_received(copse_node *root, const struct copse_received *received);
+/** The root directory of a subvolume, wherever it is. -ENOENT. */
+int copse_subvol_root(copse_fs *fs, uint64_t id, copse_node **out);
+/** copse_stat.ino of that directory. */
+uint64_t copse_subvol_ino(copse_fs *fs, uint64_t id);
 /** Whether node is the root directory of a subvolume. */
 bool copse_is_subvol(const copse_node *node);
 

@@ -130,6 +130,21 @@ COPSE_EXPORT int copse_subvol_set_received(copse_node *root, const struct copse_
     return API_CALL(mount_subvol_set_received(mount_of_node(root), inode_of(root), received));
 }
 
+COPSE_EXPORT int copse_subvol_root(copse_fs *fs, uint64_t id, copse_node **out)
+{
+    struct inode *root = NULL;
+    int ret = API_CALL(mount_subvol_root(mount_of(fs), id, &root));
+
+    if (ret == 0)
+        *out = node_of(root);
+    return ret;
+}
+
+COPSE_EXPORT uint64_t copse_subvol_ino(copse_fs *fs, uint64_t id)
+{
+    return subvol_ino(&mount_of(fs)->fs, id, INO_SUBVOL_ROOT);
+}
+
 COPSE_EXPORT bool copse_is_subvol(const copse_node *node)
 {
     const struct inode *inode = (const struct inode *)node;

@@ -90,6 +90,7 @@ int mount_subvol_snapshot(struct mount *m, struct inode *src, struct inode *dir,
                           struct inode **out) MUST_USE;
 int mount_logical_owners(struct mount *m, uint64_t logical, unsigned flags,
                          int (*fn)(void *arg, const struct copse_owner *owner), void *arg) MUST_USE;
+int mount_subvol_root(struct mount *m, uint64_t id, struct inode **out) MUST_USE;
 int mount_subvol_delete(struct mount *m, struct inode *dir, const char *name, size_t len) MUST_USE;
 int mount_subvol_delete_id(struct mount *m, uint64_t id) MUST_USE;
 int mount_subvol_undelete(struct mount *m, struct inode *dir, const char *name, size_t len,

@@ -178,7 +178,7 @@ static int drop_orphans(struct mount *m)
 /* ---- the root
  * ------------------------------------------------------------------------------------- */
 
-static int open_subvol_root(struct mount *m, uint64_t id, struct inode **out)
+int mount_subvol_root(struct mount *m, uint64_t id, struct inode **out)
 {
     struct tree_handle *tree;
 
@@ -198,7 +198,7 @@ static int find_by_path(struct mount *m, const char *path, struct inode **out)
 {
     struct inode *dir;
 
-    TRY(open_subvol_root(m, TREE_FS, &dir));
+    TRY(mount_subvol_root(m, TREE_FS, &dir));
     for (const char *at = path; *at;) {
         size_t len = strcspn(at, "/");
         struct inode *next;
@@ -236,10 +236,10 @@ static int open_root(struct mount *m, const struct copse_open_options *options)
         if (ret < 0)
             return ret;
         /* Nobody asked for it by its number: that it is missing is damage. */
-        ret = open_subvol_root(m, id, &m->root);
+        ret = mount_subvol_root(m, id, &m->root);
         return ret == -ENOENT ? -EUCLEAN : ret;
     }
-    return open_subvol_root(m, id, &m->root);
+    return mount_subvol_root(m, id, &m->root);
 }
 
 /* ---- opening
