@@ -87,6 +87,12 @@ const struct command commands[] = {
     OUTSIDE(shell, "T [-f SCRIPT] [-k]", "run commands, one a line, on one open file system",
             "-f  commands from a file   -k  go on after a failure\n"
             "exit  commits and closes   crash  drops what is not durable and opens again"),
+    TOP(defrag, "[-r] [-f] [-v] [-c[ALG]] [-L LEVEL] [--nocomp] [-s START] [-l LEN] [-t SIZE] P…",
+        "rewrite small extents as large ones",
+        "-r  of all files below   -f  durable after each file   -v  names\n"
+        "-c  compress: zlib, lzo or zstd[:LEVEL]   -L  that level   --nocomp  decompress\n"
+        "-s -l  that range only   -t  extents of that size are large enough (32m)\n"
+        "What is shared is left alone."),
     TOP(sync, "P", "commit; durable when it returns", NULL),
     TOP(reclaim, "[UNITS] P", "give back space that no file reaches any more",
         "P  a file, a subvolume, or all: extents that are used in part only are split\n" UNITS),
@@ -167,6 +173,7 @@ const struct command commands[] = {
     ALIAS("filesystem", "df", df, "[UNITS] T", "print space by kind"),
     IN("filesystem", "usage", usage, "[UNITS] T", "print space in detail", UNITS),
     ALIAS("filesystem", "du", du, "[-s] [UNITS] P…", "print space of files"),
+    ALIAS("filesystem", "defragment", defrag, "[OPTION…] P…", "rewrite small extents"),
     ALIAS("filesystem", "sync", sync, "P", "commit"),
     IN("filesystem", "label", label, "T [LABEL]", "print or set the label", NULL),
     TOP(version, "", "print version and features", NULL),

@@ -69,6 +69,7 @@ DECLARE_COMMAND(io);
 DECLARE_COMMAND(shell);
 DECLARE_COMMAND(sync);
 DECLARE_COMMAND(reclaim);
+DECLARE_COMMAND(defrag);
 DECLARE_COMMAND(subvolume_create);
 DECLARE_COMMAND(subvolume_snapshot);
 DECLARE_COMMAND(subvolume_delete);

@@ -284,3 +284,8 @@ int file_shutdown(struct file *file, bool flush)
 {
     return CALL(file, shutdown, flush);
 }
+
+int file_defrag(struct file *file, const struct copse_defrag_options *options)
+{
+    return CALL(file, defrag, options);
+}

@@ -72,6 +72,7 @@ struct tree_ops {
     int (*xattr_list)(struct file *file, char *buf, size_t cap, size_t *len);
     int (*sync)(struct tree *tree, const char *path);
     int (*shutdown)(struct file *file, bool flush);
+    int (*defrag)(struct file *file, const struct copse_defrag_options *options);
     int (*subvol_create)(struct file *dir, const char *name,
                          const struct copse_subvol_options *options);
     int (*subvol_snapshot)(struct file *source, struct file *dir, const char *name,
@@ -152,6 +153,7 @@ int file_subvol_set_readonly(struct file *root, bool readonly, bool drop_receive
 
 /* Nothing in the file system of file becomes durable any more, after (flush) all that was done. */
 int file_shutdown(struct file *file, bool flush);
+int file_defrag(struct file *file, const struct copse_defrag_options *options);
 
 static inline bool file_same_tree(const struct file *a, const struct file *b)
 {

@@ -525,6 +525,19 @@ static int shut_down(struct file *file, bool flush)
     return ret == -ENOTTY ? -EOPNOTSUPP : ret;
 }
 
+static int defragment(struct file *file, const struct copse_defrag_options *options)
+{
+    struct copse_ioc_defrag args = {options->start, options->len, options->threshold, ""};
+    int ret = open_content(file, true);
+
+    if (ret < 0)
+        return ret;
+    if (options->compression)
+        snprintf(args.compression, sizeof(args.compression), "%s", options->compression);
+    ret = errno_of(ioctl(file->fd, COPSE_IOC_DEFRAG, &args));
+    return ret == -ENOTTY ? -EOPNOTSUPP : ret;
+}
+
 const struct tree_ops host_tree_ops = {
     .walk = walk,
     .close = close_file,
@@ -555,6 +568,7 @@ const struct tree_ops host_tree_ops = {
     .xattr_list = xattr_list,
     .sync = sync_all,
     .shutdown = shut_down,
+    .defrag = defragment,
     .subvol_create = host_subvol_create,
     .subvol_snapshot = host_subvol_snapshot,
     .subvol_delete = host_subvol_delete,

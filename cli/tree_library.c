@@ -203,6 +203,11 @@ static int shut_down(struct file *file, bool flush)
     return copse_shutdown(file->tree->fs, flush);
 }
 
+static int defragment(struct file *file, const struct copse_defrag_options *options)
+{
+    return copse_defrag(file->node, options, NULL);
+}
+
 const struct tree_ops library_tree_ops = {
     .walk = walk,
     .close = close_file,
@@ -233,6 +238,7 @@ const struct tree_ops library_tree_ops = {
     .xattr_list = xattr_list,
     .sync = sync_all,
     .shutdown = shut_down,
+    .defrag = defragment,
     .subvol_create = subvol_create,
     .subvol_snapshot = subvol_snapshot,
     .subvol_delete = subvol_delete,

@@ -87,6 +87,13 @@ struct copse_ioc_undelete {
 /* copse_subvol_clean(): how many deleted subvolumes still wait. */
 #define COPSE_IOC_CLEAN _IOR(COPSE_IOC_MAGIC, 33, uint32_t)
 
+/* copse_defrag() */
+struct copse_ioc_defrag {
+    uint64_t start, len, threshold;
+    char compression[32]; /* "": as the file says */
+};
+#define COPSE_IOC_DEFRAG _IOW(COPSE_IOC_MAGIC, 9, struct copse_ioc_defrag)
+
 /* copse_shutdown(); whether to flush. */
 #define COPSE_IOC_SHUTDOWN _IOW(COPSE_IOC_MAGIC, 8, uint32_t)
 

@@ -134,6 +134,19 @@ static int dedupe(copse_fs *fs, copse_node *node, struct copse_ioc_dedupe *args)
     return ret;
 }
 
+static int defrag(copse_node *node, const struct copse_ioc_defrag *args)
+{
+    struct copse_defrag_options options = COPSE_DEFRAG_OPTIONS_INIT;
+
+    if (!memchr(args->compression, '\0', sizeof(args->compression)))
+        return -EINVAL;
+    options.start = args->start;
+    options.len = args->len;
+    options.threshold = args->threshold;
+    options.compression = args->compression[0] ? args->compression : NULL;
+    return copse_defrag(node, &options, NULL);
+}
+
 union ioctl_data {
     uint32_t number;
     uint64_t number64;
@@ -147,6 +160,7 @@ union ioctl_data {
     struct copse_ioc_list list;
     struct btrfs_ioctl_vol_args_v2 subvol; /* no other is larger */
     struct copse_ioc_dedupe dedupe;
+    struct copse_ioc_defrag defrag;
 };
 
 /* Bytes that a command brings or wants; 0 for one we do not know. Those without data give 1. */
@@ -178,6 +192,8 @@ static size_t data_size(unsigned cmd)
         return sizeof(struct copse_ioc_list);
     case COPSE_IOC_DEDUPE:
         return sizeof(struct copse_ioc_dedupe);
+    case COPSE_IOC_DEFRAG:
+        return sizeof(struct copse_ioc_defrag);
     case BTRFS_IOC_DEFAULT_SUBVOL:
     case COPSE_IOC_RECLAIM:
         return sizeof(uint64_t);
@@ -198,8 +214,9 @@ static bool is_allowed(fuse_req_t req, unsigned cmd, const union ioctl_data *dat
 
     if (uid == 0 || uid == getuid())
         return true;
-    return cmd != COPSE_IOC_DEDUPE && cmd != COPSE_IOC_SHUTDOWN && cmd != FS_IOC_SETFSLABEL &&
-           cmd != BTRFS_IOC_DEFAULT_SUBVOL && cmd != COPSE_IOC_RECLAIM &&
+    return cmd != COPSE_IOC_DEDUPE && cmd != COPSE_IOC_DEFRAG && cmd != COPSE_IOC_SHUTDOWN &&
+           cmd != FS_IOC_SETFSLABEL && cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
+           cmd != COPSE_IOC_RECLAIM &&
            (cmd != COPSE_IOC_LIST || data->list.kind == COPSE_LIST_EXTENTS);
 }
 
@@ -237,6 +254,8 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
         return list_next(m, node, &data->list);
     case COPSE_IOC_SHUTDOWN:
         return copse_shutdown(m->fs, data->number != 0);
+    case COPSE_IOC_DEFRAG:
+        return defrag(node, &data->defrag);
     case COPSE_IOC_DEDUPE:
         return dedupe(m->fs, node, &data->dedupe);
     case BTRFS_IOC_DEFAULT_SUBVOL:

@@ -251,6 +251,21 @@ struct copse_dedupe_target {
 int copse_dedupe_range(copse_node *src, uint64_t offset, uint64_t len,
                        struct copse_dedupe_target *targets, unsigned count);
 
+struct copse_defrag_options {
+    size_t size;
+    uint64_t start, len;     /* the range; len 0: to the end */
+    uint64_t threshold;      /* extents of that length are left alone; 0: 32 MiB */
+    const char *compression; /* "zstd:9", ...: compress so, "none": not; NULL: as the file says */
+};
+/* clang-format off */
+#define COPSE_DEFRAG_OPTIONS_INIT { sizeof(struct copse_defrag_options), 0, 0, 0, NULL }
+/* clang-format on */
+/**
+ * Rewrites a file's small extents as large ones. What other files or snapshots share is left alone.
+ * rewritten (may be NULL): bytes. -EISDIR, -EINVAL, -ENOSPC, -EROFS, -EPERM.
+ */
+int copse_defrag(copse_node *node, const struct copse_defrag_options *options, uint64_t *rewritten);
+
 /** copy_file_range: shares what can be shared, copies the rest. */
 int copse_copy_range(copse_node *src, uint64_t src_offset, copse_node *dst, uint64_t dst_offset,
                      uint64_t len, uint64_t *done);

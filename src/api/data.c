@@ -69,3 +69,32 @@ COPSE_EXPORT int copse_reclaim(copse_fs *fs, copse_node *node, uint64_t *freed)
 {
     return API_CALL(mount_reclaim(mount_of(fs), node ? inode_of(node) : NULL, freed));
 }
+
+/* ---- defragmenting --------------------------------------------------------------------------- */
+
+#define DEFRAG_THRESHOLD (32 * MIB)
+
+static int defrag(copse_node *node, const struct copse_defrag_options *given, uint64_t *rewritten)
+{
+    struct copse_defrag_options options;
+    struct file_defrag what = {0};
+    uint64_t bytes = 0;
+
+    TRY(api_take_options(&options, sizeof(options), given));
+    what.start = options.start;
+    what.len = options.len ? options.len : UINT64_MAX;
+    what.threshold = options.threshold ? options.threshold : DEFRAG_THRESHOLD;
+    what.recompress = options.compression != NULL;
+    if (options.compression)
+        TRY(mount_parse_compression(options.compression, &what.type, &what.level));
+    TRY(file_defragment(inode_of(node), &what, &bytes));
+    if (rewritten)
+        *rewritten = bytes;
+    return 0;
+}
+
+COPSE_EXPORT int copse_defrag(copse_node *node, const struct copse_defrag_options *options,
+                              uint64_t *rewritten)
+{
+    return API_CALL(defrag(node, options, rewritten));
+}

@@ -18,7 +18,10 @@ int api_take_options(void *out, size_t out_size, const void *given)
 
 COPSE_EXPORT int copse_compression_check(const char *compress)
 {
-    return API_CALL(mount_check_compression(compress));
+    uint8_t type;
+    int level;
+
+    return API_CALL(mount_parse_compression(compress, &type, &level));
 }
 
 int api_open_devices(const char *const *paths, unsigned count, bool readonly, struct dev **out)

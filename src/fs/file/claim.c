@@ -165,7 +165,7 @@ int claims_find(struct file_state *file, uint64_t start, uint64_t end, struct cl
     struct inode *inode = file->inode;
     uint64_t gap_end;
 
-    if (!(inode->item.flags & (INODE_NODATACOW | INODE_PREALLOC)))
+    if (file->moving || !(inode->item.flags & (INODE_NODATACOW | INODE_PREALLOC)))
         return 0;
     for (; next_gap(file, &start, end, &gap_end); start = gap_end) {
         store_read_lock(inode->fs->store);

@@ -53,6 +53,12 @@ int compress_wish_of(struct inode *inode, struct compress_wish *out)
         .force = options->compress_force,
     };
 
+    struct file_state *file = file_state_peek(inode);
+
+    if (file && file->wish && !(inode->item.flags & INODE_NODATASUM)) {
+        *out = *file->wish;
+        return 0;
+    }
     if (wants_none(inode)) {
         *out = (struct compress_wish){.type = COMPRESS_NONE};
         return 0;

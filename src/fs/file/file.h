@@ -67,6 +67,21 @@ struct file_encoded {
  */
 int file_write_encoded(struct inode *inode, const struct file_encoded *what) MUST_USE;
 
+/* What defragmentation is to do, to [start, start + len). */
+struct file_defrag {
+    uint64_t start, len;
+    uint64_t threshold; /* extents at least that long are large enough */
+    bool recompress;    /* to that type, enum compress_type, and level */
+    uint8_t type;
+    int level;
+};
+/*
+ * Writes small extents again as large ones, and those that are not compressed as asked for;
+ * *rewritten: so many bytes. What is shared stays. -ENOSPC leaves what was done until then.
+ */
+int file_defragment(struct inode *inode, const struct file_defrag *options,
+                    uint64_t *rewritten) MUST_USE;
+
 struct file_map {
     uint64_t offset, len, address;
     bool is_inline, prealloc, compressed, delalloc, shared;

@@ -91,6 +91,9 @@ struct promise {
     unsigned units;
 };
 
+struct compress_wish;
+struct extent_use;
+
 struct file_state {
     struct inode *inode;
     pthread_mutex_t lock;
@@ -98,8 +101,10 @@ struct file_state {
     struct run_tree flight; /* being written; immutable */
     uint64_t dirty_bytes;
     uint64_t flight_bytes;
-    uint64_t dirty_new, flight_new; /* of these, what has no place of its own yet */
-    int error;                      /* of a writeback, not reported yet */
+    uint64_t dirty_new, flight_new;   /* of these, what has no place of its own yet */
+    int error;                        /* of a writeback, not reported yet */
+    const struct compress_wish *wish; /* of a defragmentation that holds the file; else NULL */
+    bool moving;                      /* by a defragmentation: nothing is written in place */
 
     /* Under file_shared->lock. */
     bool held;
@@ -247,6 +252,10 @@ int map_lost(const struct inode *inode, uint64_t start) MUST_USE;
 int map_inline_data(struct inode *inode, const struct mapping *map, void *out) MUST_USE;
 /* The data reference that an item holds. */
 struct data_ref map_ref(const struct inode *inode, const struct mapping *map);
+/* The question whether [pos, pos + len) of it is shared. Of a compressed extent the whole is asked
+ * about: its parts lie nowhere in particular. */
+struct extent_use map_use(const struct inode *inode, const struct mapping *map, uint64_t pos,
+                          uint64_t len);
 /* Cuts the mapping to [start, end). */
 struct mapping map_slice(const struct mapping *map, uint64_t start, uint64_t end);
 /* Inserts the item of a mapping (not inline). */

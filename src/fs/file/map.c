@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* File extent items as mappings. */
+#include "engine/extent/sharing.h"
 #include "fs/file/internal.h"
 
 static int bad(const struct path *path, const char *what)
@@ -172,6 +173,28 @@ struct data_ref map_ref(const struct inode *inode, const struct mapping *map)
         .objectid = inode->ino,
         .offset = map->start - map->offset,
     };
+}
+
+struct extent_use map_use(const struct inode *inode, const struct mapping *map, uint64_t pos,
+                          uint64_t len)
+{
+    struct extent_use use = {
+        .bytenr = map->disk_bytenr,
+        .num_bytes = map->disk_num_bytes,
+        .start = map->offset + (pos - map->start),
+        .len = len,
+        .root = inode->tree->root.id,
+        .objectid = inode->ino,
+        .position = pos,
+        .generation = map->generation,
+    };
+
+    if (map->compression) {
+        use.position -= use.start;
+        use.start = 0;
+        use.len = map->disk_num_bytes;
+    }
+    return use;
 }
 
 struct mapping map_slice(const struct mapping *map, uint64_t start, uint64_t end)

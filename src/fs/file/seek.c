@@ -68,34 +68,11 @@ int file_seek(struct inode *inode, uint64_t offset, int whence, uint64_t *out)
 
 /* ---- list of extents ------------------------------------------------------------------------- */
 
-/* Of a compressed extent the whole is asked about: its parts lie nowhere in particular. */
-static struct extent_use use_of(const struct inode *inode, const struct mapping *map, uint64_t pos,
-                                uint64_t len)
-{
-    struct extent_use use = {
-        .bytenr = map->disk_bytenr,
-        .num_bytes = map->disk_num_bytes,
-        .start = map->offset + (pos - map->start),
-        .len = len,
-        .root = inode->tree->root.id,
-        .objectid = inode->ino,
-        .position = pos,
-        .generation = map->generation,
-    };
-
-    if (map->compression) {
-        use.position -= use.start;
-        use.start = 0;
-        use.len = map->disk_num_bytes;
-    }
-    return use;
-}
-
 /* *len: from pos on, is cut to what has one answer. */
 static int is_shared(struct inode *inode, const struct mapping *map, uint64_t pos, uint64_t *len,
                      bool *out)
 {
-    struct extent_use use = use_of(inode, map, pos, *len);
+    struct extent_use use = map_use(inode, map, pos, *len);
     uint64_t same = *len;
     bool shared = false;
 

@@ -20,8 +20,8 @@ struct mount {
     struct mount_private *priv; /* background thread, name cache ... */
 };
 
-/* -EINVAL: no compression that mount_open knows. */
-int mount_check_compression(const char *compress) MUST_USE;
+/* -EINVAL: no compression that mount_open knows. *type: enum compress_type. */
+int mount_parse_compression(const char *compress, uint8_t *type, int *level) MUST_USE;
 /* Takes devs. Opens, replays a log (writable), drops orphans (writable), finds the root. */
 int mount_open(struct env *env, struct dev **devs, unsigned count,
                const struct copse_open_options *options, struct mount **out) MUST_USE;

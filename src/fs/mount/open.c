@@ -308,12 +308,13 @@ static void tear_down(struct mount *m)
     free(m);
 }
 
-int mount_check_compression(const char *compress)
+int mount_parse_compression(const char *compress, uint8_t *type, int *level)
 {
-    enum compress_type type;
-    int level;
+    enum compress_type found;
 
-    return compress_by_option(compress, &type, &level);
+    TRY(compress_by_option(compress, &found, level));
+    *type = (uint8_t)found;
+    return 0;
 }
 
 static int take_compression(const struct copse_open_options *options, struct fs_options *out)
