@@ -120,7 +120,7 @@ static int roots_then(struct accounting *a, const struct record *record, const s
 {
     const struct rootset *set = NULL;
 
-    *out = &a->q->sets.empty;
+    *out = &rootset_empty;
     if (record->fresh)
         return 0;
     /* Of what is gone every reference was dropped, so every one is known. */
@@ -135,7 +135,7 @@ static int roots_now(struct accounting *a, const struct record *record, const st
 {
     const struct rootset *set = NULL;
 
-    *out = &a->q->sets.empty;
+    *out = &rootset_empty;
     if (record->freed)
         return 0;
     if (record->fresh)

@@ -20,9 +20,10 @@ struct rootset {
     uint64_t ids[];
 };
 
+extern const struct rootset rootset_empty;
+
 struct rootsets {
     struct rootset *all; /* by content */
-    struct rootset empty;
 };
 
 /* Ids on their way into a set. */

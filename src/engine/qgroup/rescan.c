@@ -55,7 +55,7 @@ static int count_extent(struct view *view, const struct record_id *id, uint8_t l
         TRY(roots_of_data(view, id->bytenr, id->num_bytes, &roots));
     else
         TRY(roots_of_block(view, id->bytenr, level, &roots));
-    return count_move(q, &q->sets.empty, roots, id->num_bytes);
+    return count_move(q, &rootset_empty, roots, id->num_bytes);
 }
 
 static int walk(struct view *view, uint64_t extents)

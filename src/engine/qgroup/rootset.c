@@ -2,6 +2,8 @@
 /* Sets of subvolumes, each kept once, so that comparing two is comparing pointers. */
 #include "engine/qgroup/internal.h"
 
+const struct rootset rootset_empty;
+
 static int id_cmp(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -53,7 +55,7 @@ static int intern(struct rootsets *sets, const uint64_t *ids, size_t count,
     struct rootset *set;
 
     if (count == 0) {
-        *out = &sets->empty;
+        *out = &rootset_empty;
         return 0;
     }
     HASH_FIND(hh, sets->all, ids, bytes, set);

@@ -156,7 +156,10 @@ static int start_next(struct store *store)
     forest_set_generation(e->forest, e->txn.transid);
     store->priv->commits++;
     /* Nodes of the last commit that were looked at: their addresses may be used again. */
-    if (extent_sharing_read_durable(store->extents) | qgroups_committed(store->qgroups))
+    /* Both are to be told. */
+    bool read_sharing = extent_sharing_read_durable(store->extents);
+    bool read_groups = qgroups_committed(store->qgroups);
+    if (read_sharing || read_groups)
         space_forget_pinned(store->space);
     TRY(space_unpin(store->space));
     reserve_restart(store);
