@@ -231,7 +231,8 @@ def describe_file(fd, path, what, blocks):
         out["prealloc"] = merged((o, o + n) for o, _, n, f in found if f & FIEMAP_UNWRITTEN)
     for offset, address, length, flags in found:
         if not flags & (FIEMAP_NO_ADDRESS | FIEMAP_UNWRITTEN):
-            for at in range(0, length, BLOCK):
+            # A block with the end of a file in it cannot be cloned between files of other sizes.
+            for at in range(0, min(length, size - offset) // BLOCK * BLOCK, BLOCK):
                 blocks.setdefault(address + at, set()).add((path, offset + at))
     return out
 

@@ -15,7 +15,7 @@ set -u
 # shellcheck source=../lib/images.sh
 . "$(dirname "$0")/../lib/images.sh"
 why=$(why_no_kernel)
-[[ -n $why ]] || why=$(why_missing btrfs python3)
+[[ -n $why ]] || why=$(why_missing btrfs python3 setpriv)
 [[ -z $why ]] || skip_all "$why"
 [[ -x $COPSE ]] || skip_all "no $COPSE"
 own_mounts "$0" "$@"
@@ -59,8 +59,12 @@ copse_streams() { # SEED
     done
 }
 
+# As an ordinary user, with all the owners, devices and capabilities in the streams.
 copse_receives() { # STREAMS IMAGE
-    cat "$scratch/$1".[0-9]* | "$COPSE" receive -q "$scratch/$2.img:/" &&
+    chmod 755 "$scratch"
+    chown nobody "$scratch/$2.img"
+    cat "$scratch/$1".[0-9]* |
+        setpriv --reuid=nobody --clear-groups "$COPSE" receive -q "$scratch/$2.img:/" &&
         btrfs check --readonly --check-data-csum "$scratch/$2.img" >"$scratch/said" 2>&1 ||
         { cat "$scratch/said"; return 1; }
 }
@@ -88,12 +92,12 @@ all_alike() { # IMAGE IMAGE WHAT...
     return $rc
 }
 
+# Of the whole chain: where new directories are nested many levels deep, Linux gives them short names
+# until they are done, and a stream of little else is shorter by a few percent.
 not_longer() {
-    local i ours theirs
-    for ((i = 1; i <= steps; i++)); do
-        ours=$(stat -c %s "$scratch/copse.$i") theirs=$(stat -c %s "$scratch/linux.$i")
-        ((ours * 100 <= theirs * 105)) || { echo "stream $i: $ours, Linux $theirs"; return 1; }
-    done
+    local ours theirs
+    ours=$(cat "$scratch"/copse.[0-9]* | wc -c) theirs=$(cat "$scratch"/linux.[0-9]* | wc -c)
+    ((ours * 100 <= theirs * 105)) || { echo "$ours, Linux $theirs"; return 1; }
 }
 
 readable() {
@@ -110,7 +114,7 @@ one_seed() { # SEED
     ((seed % 2)) || holes=seek
     try "seed $seed: the snapshots" make_source "$seed" || return
     try "seed $seed: Linux sends, copse receives" copse_receives linux from-linux &&
-        try "seed $seed: and it is the same" all_alike source from-linux ctime $holes
+        try "seed $seed: and it is the same" all_alike source from-linux ctime
     # Linux does not find everything that is shared: what it sends is held against what it receives.
     ((seed % 4 != 1)) || { try "seed $seed: Linux receives it, too" linux_receives linux both-linux &&
         try "seed $seed: with the same sharing" all_alike both-linux from-linux seek prealloc sharing; }

@@ -232,8 +232,16 @@ static bool may_cut(const struct content *c, const struct span *span, const stru
 
 static int put_span(struct content *c, const struct span *span, const struct span *old)
 {
+    struct span nothing = {.start = span->start, .end = span->end, .kind = SPAN_HOLE};
+
     if (same_span(span, old))
         return 0;
+    /* An inline extent is all there is, and Linux makes no hole of it. */
+    if (old->kind == SPAN_INLINE && span->start == 0 &&
+        (span->kind == SPAN_HOLE || span->kind == SPAN_PREALLOC)) {
+        TRY(send_truncate(c->send, c->file, 0));
+        old = &nothing;
+    }
     if (may_cut(c, span, old)) {
         TRY(flush_write(c));
         return send_truncate(c->send, c->file, span->start);
