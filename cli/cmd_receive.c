@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* receive: subvolumes out of a send stream, or what the stream says. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
 #include "progress.h"
+#include "receive_out.h"
 #include "session.h"
 #include "size.h"
 #include "stream_io.h"
@@ -14,7 +16,8 @@ struct receiving {
     const char *input; /* NULL: standard input */
     bool dump, honor_end, quiet, verbose;
     uint64_t max_errors;
-    const char *target;
+    const char *target, *to_dir, *to_tar;
+    char *last; /* name of the subvolume that was begun last */
     struct progress bar;
 };
 
@@ -50,6 +53,8 @@ static void say_begun(void *arg, const char *name, bool snapshot)
 {
     struct receiving *r = arg;
 
+    free(r->last);
+    r->last = need_string(strdup(name));
     if (r->quiet)
         return;
     progress_end(&r->bar);
@@ -74,7 +79,7 @@ static int show_progress(void *arg, const struct copse_stream_progress *progress
     return cli_interrupted();
 }
 
-static int receive_into(struct receiving *r, struct file *dir)
+static int receive_into(struct receiving *r, copse_node *dir)
 {
     struct copse_receive_options options = COPSE_RECEIVE_OPTIONS_INIT;
     struct stream_file file;
@@ -89,7 +94,7 @@ static int receive_into(struct receiving *r, struct file *dir)
     options.failed = say_failed;
     options.progress = show_progress;
     options.arg = r;
-    int ret = copse_receive(dir->node, &source, &options);
+    int ret = copse_receive(dir, &source, &options);
     progress_end(&r->bar);
     cli_failed_in_library(true);
     if (ret < 0)
@@ -107,7 +112,7 @@ static int receive_streams(struct receiving *r)
     if (result != 0)
         return result;
     cli_failed_in_library(false);
-    result = dir.node ? receive_into(r, &dir)
+    result = dir.node ? receive_into(r, dir.node)
                       : cli_fail_because(r->cli, r->target, -EOPNOTSUPP,
                                          "a mounted file system receives by its image only");
     file_close(&dir);
@@ -115,9 +120,44 @@ static int receive_streams(struct receiving *r)
     return result;
 }
 
+/* ---- where there is no btrfs ----------------------------------------------------------------- */
+
+static int write_tar(struct receiving *r, struct scratch *scratch)
+{
+    bool to_stdout = strcmp(r->to_tar, "-") == 0;
+    struct stream_file file;
+    int result = stream_open_output(r->cli, to_stdout ? NULL : r->to_tar, &file);
+
+    if (result != 0)
+        return result;
+    result = restore_to_tar(r->cli, scratch, r->last, &file);
+    int closed = stream_close(r->cli, &file);
+    return result ? result : closed;
+}
+
+/* What the last of the subvolumes became, with all increments. */
+static int receive_out(struct receiving *r)
+{
+    struct scratch scratch = {0};
+    copse_node *root;
+    int result = scratch_open(r->cli, r->to_dir ? r->to_dir : ".", &scratch);
+
+    if (result != 0)
+        return result;
+    r->target = r->to_dir ? r->to_dir : r->to_tar;
+    root = copse_root(scratch.session->tree.fs);
+    result = receive_into(r, root);
+    copse_node_put(root);
+    if (result == 0 && r->last)
+        result = r->to_dir ? restore_to_dir(r->cli, &scratch, r->last, r->to_dir)
+                           : write_tar(r, &scratch);
+    scratch_free(&scratch);
+    return result;
+}
+
 /* ---- the command ----------------------------------------------------------------------------- */
 
-enum { OPTION_DUMP = 256 };
+enum { OPTION_DUMP = 256, OPTION_TO_DIR, OPTION_TO_TAR };
 
 static int take_options(struct receiving *r, int argc, char **argv)
 {
@@ -126,6 +166,8 @@ static int take_options(struct receiving *r, int argc, char **argv)
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {"dump", no_argument, NULL, OPTION_DUMP},
+                                          {"to-dir", required_argument, NULL, OPTION_TO_DIR},
+                                          {"to-tar", required_argument, NULL, OPTION_TO_TAR},
                                           {0}};
     bool started = false;
     int option;
@@ -135,6 +177,10 @@ static int take_options(struct receiving *r, int argc, char **argv)
             return EXIT_USAGE;
         if (option == 'f')
             r->input = optarg;
+        if (option == OPTION_TO_DIR)
+            r->to_dir = optarg;
+        if (option == OPTION_TO_TAR)
+            r->to_tar = optarg;
         if (option == 'E' && !parse_number(optarg, &r->max_errors))
             return cli_usage(r->cli, "-E %s: not a number", optarg);
         r->honor_end |= option == 'e';
@@ -149,11 +195,21 @@ int cmd_receive(struct cli *cli, int argc, char **argv)
 {
     struct receiving r = {.cli = cli, .max_errors = 1};
     int result = take_options(&r, argc, argv);
+    int outside = r.dump + (r.to_dir != NULL) + (r.to_tar != NULL);
 
-    if (result != 0 || cli_count(cli, argc, r.dump ? 0 : 1, r.dump ? 0 : 1) != 0)
+    if (result != 0)
+        return result;
+    if (outside > 1)
+        return cli_usage(cli, "only one of --dump, --to-dir and --to-tar");
+    if (cli->shell && outside > r.dump)
+        return cli_usage(cli, "--to-dir and --to-tar do not work on the open file system");
+    if (cli_count(cli, argc, !outside, !outside) != 0)
         return EXIT_USAGE;
     if (r.dump)
         return dump_stream(&r);
-    r.target = argv[optind];
-    return receive_streams(&r);
+    if (!outside)
+        r.target = argv[optind];
+    result = outside ? receive_out(&r) : receive_streams(&r);
+    free(r.last);
+    return result;
 }

@@ -133,12 +133,14 @@ const struct command commands[] = {
         "-f FILE  to there, else to standard output   -e  one stream for several subvolumes\n"
         "--proto N  1, 2 or 3 (1)   --compressed-data  as it is on disk\n"
         "--no-data  only say where data differs   -q  say less   -v  say more"),
-    TOP(receive, "[-f FILE] [-e] [-E N] P  |  --dump [-f FILE] [-e]",
+    TOP(receive, "[-f FILE] [-e] [-E N] P  |  --dump | --to-dir DIR | --to-tar FILE [-f FILE] [-e]",
         "receive subvolumes from a send stream",
         "-f FILE  the stream, else standard input   -e  stop at the first end command\n"
         "-E N  --max-errors N  give up at so many failed commands, 0 never (1)\n"
         "-q  say less   -v  say more   -C  -m DIR  as without: nothing outside P is ever touched\n"
-        "--dump  print what the stream says; takes no P"),
+        "--dump  print what the stream says; takes no P\n"
+        "--to-dir DIR  into DIR of any file system, the last subvolume with all increments\n"
+        "--to-tar FILE  the same as a tar archive, - to standard output"),
     IN("quota", "enable", quota_enable, "[-s] T", "switch quotas on, and count",
        "-s  simple quotas: count what is written from now on, to who wrote it first"),
     IN("quota", "disable", quota_disable, "T", "switch quotas off, and forget all groups", NULL),

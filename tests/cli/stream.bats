@@ -197,3 +197,40 @@ alike() { # SUBVOL-PATH
     "$copse" receive --dump --format json <s | grep -q '{"command": "mkdir", .*"path": "with space"}'
     fails 2 'too many' "$copse" receive --dump -f s "$image:/"
 }
+
+@test "where there is no btrfs: into a directory, or as a tar archive" {
+    "$copse" shell "$image" <<-END
+	subvolume create /sv
+	mkdir /sv/dir /sv/$(printf 'long-name-%.0s' {1..15})
+	io -f /sv/dir/file -c "pwrite -q -S 1 0 300k"
+	ln /sv/dir/file /sv/link
+	ln -s dir/file /sv/symlink
+	chmod 750 /sv/dir
+	touch -d @1000000000.5 /sv/dir/file
+	subvolume snapshot -r /sv /s1
+	mv /sv/dir /sv/moved
+	io /sv/moved/file -c "pwrite -q -S 2 100k 100k"
+	touch -d @1000000001.25 /sv/moved/file
+	subvolume snapshot -r /sv /s2
+	send -q -f full /s1
+	send -q -p /s1 -f more /s2
+	chown -R -h $(id -u):$(id -g) /sv
+	END
+    mkdir there
+    cat full more | "$copse" receive -q --to-tar all.tar
+    tar -xf all.tar -C there
+    "$copse" cp -a "$image:/s2" wanted
+    diff --no-dereference -r wanted there
+    [ "$(stat -c '%a %h %Y' there/moved/file)" = "644 2 1000000001" ]
+    [ "$(stat -c %a there/moved)" = 750 ]
+    if ((EUID == 0)); then
+        mkdir to
+        cat full more | "$copse" receive -q --to-dir to
+        diff --no-dereference -r wanted to/s2
+        [ "$(find to | wc -l)" -eq $(($(find there | wc -l) + 1)) ]
+    fi
+    [ -z "$(find . -name '.copse-receive*')" ]
+    fails 1 'No such file or directory$' "$copse" receive -q -f full --to-dir none
+    fails 1 'parent of s2' "$copse" receive -q -f more --to-tar x.tar
+    fails 2 'only one of' "$copse" receive -q -f full --to-dir there --dump
+}
