@@ -47,6 +47,19 @@ used() {
     [ "$(used t.img)" = $((4 << 20)) ]
 }
 
+@test "what is left of a snapshot is had back when the original is gone" {
+    "$COPSE" subvolume create t.img:/s
+    "$COPSE" io -f t.img:/s/f -c 'pwrite -q 0 4m'
+    "$COPSE" subvolume snapshot t.img:/s t.img:/snap
+    "$COPSE" io t.img:/s/f -c 'pwrite -q 0 4m'
+    "$COPSE" io t.img:/snap/f -c 'fpunch 1m 8k'
+    "$COPSE" subvolume delete t.img:/s
+    "$COPSE" subvolume sync t.img:/
+    run "$COPSE" reclaim --raw t.img
+    [ "$output" = "Freed: 8192" ]
+    [ "$(used t.img)" = $(((4 << 20) - 8192)) ]
+}
+
 @test "neither a file nor a subvolume is refused, and so is what is not there" {
     "$COPSE" mkdir t.img:/d
     run "$COPSE" reclaim t.img:/d

@@ -221,6 +221,45 @@ static int split(struct split_plan *plan)
     return 0;
 }
 
+/* Leaves that another tree made are copied: then the items in them are counted by tree and inode.
+ */
+static int take_leaves(const struct split_plan *plan)
+{
+    struct extents *extents = plan->extents;
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct split_item *item = &plan->items[i];
+        struct key key = key_make(item->objectid, KEY_EXTENT_DATA, item->pos);
+        AUTO_PATH struct path path = PATH_INIT;
+        struct root *tree;
+
+        if (item->leaf == 0)
+            continue;
+        TRY(extents->trees->open(extents->trees_arg, item->root, &tree));
+        int ret = tree_search_cow(tree, &key, 0, &path);
+        TRY(ret);
+    }
+    return 0;
+}
+
+/* A plan by which all references are keyed. 1: none. */
+static int plan_keyed_only(struct extents *extents, uint64_t bytenr, uint64_t num_bytes,
+                           unsigned items_max, struct split_plan *plan)
+{
+    int ret = split_plan_make(extents, bytenr, num_bytes, plan);
+
+    if (ret != 0 || plan->count > items_max)
+        return ret < 0 ? ret : 1;
+    if (plan->leaves == 0)
+        return 0;
+    TRY(take_leaves(plan));
+    split_plan_clear(plan);
+    ret = split_plan_make(extents, bytenr, num_bytes, plan);
+    if (ret != 0 || plan->leaves > 0)
+        return ret < 0 ? ret : 1;
+    return 0;
+}
+
 int extent_split(struct extents *extents, uint64_t bytenr, uint64_t num_bytes, unsigned items_max,
                  uint64_t *freed)
 {
@@ -228,10 +267,9 @@ int extent_split(struct extents *extents, uint64_t bytenr, uint64_t num_bytes, u
     int ret;
 
     *freed = 0;
-    ret = split_plan_make(extents, bytenr, num_bytes, &plan);
-    TRY(ret);
-    if (ret > 0 || plan.count > items_max)
-        return 0;
+    ret = plan_keyed_only(extents, bytenr, num_bytes, items_max, &plan);
+    if (ret != 0)
+        return ret < 0 ? ret : 0;
     /* What is pending for the extent counts it by what it was. */
     ret = run_extent(extents, bytenr);
     if (ret < 0)

@@ -3,8 +3,8 @@
  * split: gives back the parts of a data extent that no file extent item maps any more (promise 11),
  * by making extents of their own out of the parts that are.
  *
- * Possible where the extent is not compressed and all its references are keyed, each in leaves that
- * only one tree reaches. What snapshots share waits for them. File extent items and references are
+ * Possible where the extent is not compressed and all items that map it stand in leaves that only
+ * one tree reaches. What snapshots share waits for them. File extent items and references are
  * re-pointed in one transaction; addresses of data do not change, so that whoever reads or writes
  * by an address he has looked up is not disturbed. The log tree is: see extent_was_split.
  */
@@ -18,6 +18,7 @@ struct extent_split {
     uint64_t frees;  /* bytes; 0: there is nothing to split, or it is not possible */
     unsigned items;  /* file extent items to be changed */
     unsigned pieces; /* extents it becomes */
+    unsigned leaves; /* to be copied first, as another tree made them */
     bool later;      /* not possible now, perhaps when what shares it is gone */
 };
 

@@ -10,6 +10,7 @@ struct split_item {
     uint64_t root, objectid;
     uint64_t pos;         /* in the file */
     uint64_t offset, len; /* in the extent */
+    uint64_t leaf;        /* not 0: counted for this leaf, which must become the tree's own first */
 };
 
 struct split_plan {
@@ -19,10 +20,17 @@ struct split_plan {
     struct split_item *items; /* by offset */
     size_t count, capacity;
     struct rangeset live; /* what they map, relative to the extent: the pieces */
+    unsigned leaves;      /* of such items */
     /* While looking. */
     uint64_t checked_leaf; /* nobody shares this one */
     unsigned budget;
 };
+
+/*
+ * The one tree that reaches a leaf which is counted for itself, as another tree made it. 1: there
+ * are several.
+ */
+int split_tree_of_leaf(struct extents *extents, uint64_t bytenr, uint64_t *root_id) MUST_USE;
 
 void split_plan_clear(struct split_plan *plan);
 /* Why there is no plan. */

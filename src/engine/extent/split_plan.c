@@ -69,29 +69,122 @@ static int plan_item(void *arg, const struct path *path, const struct key *key,
     return own ? add_item(plan, &item) : SPLIT_NOT_NOW;
 }
 
-/* All items that one reference counts. */
-static int plan_ref(struct split_plan *plan, const struct extent_ref *ref)
+static int open_tree(struct extents *extents, uint64_t id, struct root **out)
 {
-    struct extents *extents = plan->extents;
+    if (!is_fs_tree(id))
+        return SPLIT_NEVER;
+
+    int ret = extents->trees->open(extents->trees_arg, id, out);
+
+    if (ret != -ENOENT && ret != -EBUSY)
+        return ret;
+    fail_clear();
+    return SPLIT_NOT_NOW;
+}
+
+/* All items that a keyed reference counts. */
+static int plan_keyed(struct split_plan *plan, const struct extent_ref *ref)
+{
     size_t before = plan->count;
     struct root *tree;
-    int ret;
+    int ret = open_tree(plan->extents, ref->root, &tree);
 
-    if (ref->type != KEY_EXTENT_DATA_REF)
-        return SPLIT_NOT_NOW;
-    if (!is_fs_tree(ref->root))
-        return SPLIT_NEVER;
-    ret = extents->trees->open(extents->trees_arg, ref->root, &tree);
-    if (ret == -ENOENT || ret == -EBUSY) {
-        fail_clear();
-        return SPLIT_NOT_NOW;
-    }
-    TRY(ret);
+    if (ret != 0)
+        return ret;
     plan->checked_leaf = 0;
     ret = sharing_each_item(tree, &plan->id, ref, &plan->budget, plan_item, plan);
     if (ret != 0)
         return ret;
     return plan->count - before == ref->count ? 0 : SPLIT_NOT_NOW;
+}
+
+/* ---- leaves that another tree made ----------------------------------------------------------- */
+
+struct only_ref {
+    struct extent_ref ref;
+    unsigned count;
+};
+
+static int take_only(void *arg, const struct extent_ref *ref)
+{
+    struct only_ref *only = arg;
+
+    only->ref = *ref;
+    return ++only->count > 1;
+}
+
+int split_tree_of_leaf(struct extents *extents, uint64_t bytenr, uint64_t *root_id)
+{
+    for (unsigned level = 0; level < TREE_LEVELS_MAX; level++) {
+        struct only_ref only = {.count = 0};
+        int ret = extent_each_ref(extents, bytenr, 0, (uint8_t)level, take_only, &only);
+
+        if (ret == -ENOENT) {
+            fail_clear();
+            return 1;
+        }
+        if (ret != 0)
+            return ret;
+        if (only.ref.type == KEY_TREE_BLOCK_REF) {
+            *root_id = only.ref.root;
+            return 0;
+        }
+        bytenr = only.ref.parent;
+    }
+    return 1;
+}
+
+/* An item of the leaf, as its tree finds it there. */
+static int plan_leaf_item(struct split_plan *plan, struct root *tree, const struct node *leaf,
+                          uint32_t slot)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    struct file_extent file;
+    struct key key;
+    int ret = file_extent_at(leaf, slot, &file);
+
+    if (ret != 0 || file.disk_bytenr != plan->id.bytenr)
+        return ret < 0 ? ret : 0;
+    node_key(leaf, slot, &key);
+    ret = tree_search(tree, &key, &path);
+    TRY(ret);
+    if (ret > 0 || node_bytenr(path_leaf(&path)) != node_bytenr(leaf))
+        return SPLIT_NOT_NOW;
+    ret = plan_item(plan, &path, &key, &file);
+    if (ret == 0)
+        plan->items[plan->count - 1].leaf = node_bytenr(leaf);
+    return ret;
+}
+
+/* All items that are counted for their leaf. */
+static int plan_leaf(struct split_plan *plan, const struct extent_ref *ref)
+{
+    struct node_expect expect = {.bytenr = ref->parent, .level = 0};
+    size_t before = plan->count;
+    struct root *tree;
+    struct node *leaf;
+    uint64_t id;
+    int ret = split_tree_of_leaf(plan->extents, ref->parent, &id);
+
+    if (ret != 0)
+        return ret < 0 ? ret : SPLIT_NOT_NOW;
+    ret = open_tree(plan->extents, id, &tree);
+    if (ret != 0)
+        return ret;
+    plan->checked_leaf = 0;
+    TRY(forest_read_node(plan->extents->engine->forest, &expect, &leaf));
+    for (uint32_t slot = 0; ret == 0 && slot < node_items(leaf); slot++)
+        ret = plan_leaf_item(plan, tree, leaf, slot);
+    node_put(leaf);
+    plan->leaves++;
+    if (ret != 0)
+        return ret;
+    return plan->count - before == ref->count ? 0 : SPLIT_NOT_NOW;
+}
+
+static int plan_ref(struct split_plan *plan, const struct extent_ref *ref)
+{
+    return ref->type == KEY_EXTENT_DATA_REF ? plan_keyed(plan, ref) : plan_leaf(plan, ref);
 }
 
 static int by_offset(const void *a, const void *b)
@@ -151,6 +244,7 @@ int extent_split_look(struct extents *extents, uint64_t bytenr, uint64_t num_byt
             .frees = num_bytes - plan.live.bytes,
             .items = (unsigned)plan.count,
             .pieces = (unsigned)plan.live.count,
+            .leaves = plan.leaves,
         };
     return 0;
 }

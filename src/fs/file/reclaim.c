@@ -12,6 +12,8 @@
 #define NOTED_MAX 16384
 /* Extents looked at in one go under the metadata lock. */
 #define LOOK_STEP 64
+/* What a leaf may count that is copied. */
+#define LEAF_ITEMS 32
 /* Items of one extent that are changed in one transaction. */
 #define ITEMS_MAX (1U << 16)
 
@@ -161,7 +163,7 @@ static int find_next(struct search *search, struct range *extent, struct extent_
  * behind it. */
 static unsigned units_for_split(const struct extent_split *cost)
 {
-    return units_for_items(1) + cost->items + 3 * cost->pieces;
+    return units_for_items(1 + LEAF_ITEMS * cost->leaves) + cost->items + 3 * cost->pieces;
 }
 
 static int split_found(struct search *search, const struct range *extent,
