@@ -22,7 +22,8 @@ struct split_plan {
     struct rangeset live; /* what they map, relative to the extent: the pieces */
     unsigned leaves;      /* of such items */
     /* While looking. */
-    uint64_t checked_leaf; /* nobody shares this one */
+    uint64_t checked_leaf;  /* nobody shares this one */
+    uint64_t counting_leaf; /* what this one maps is counted for it */
     unsigned budget;
 };
 

@@ -82,6 +82,34 @@ static int open_tree(struct extents *extents, uint64_t id, struct root **out)
     return SPLIT_NOT_NOW;
 }
 
+/* Whether what a leaf maps is counted for the leaf; never of a young one. */
+static int leaf_counts(struct split_plan *plan, const struct path *path, bool *counts)
+{
+    const struct node *leaf = path_leaf(path);
+    uint64_t refs, flags = 0;
+
+    if (node_generation(leaf) <= path->root->last_snapshot)
+        TRY(extent_block_refs(plan->extents, node_bytenr(leaf), 0, &refs, &flags));
+    *counts = flags & BLOCK_FLAG_FULL_BACKREF;
+    return 0;
+}
+
+/* The tree may have items of the same key in leaves that count for themselves: plan_leaf's. */
+static int plan_keyed_item(void *arg, const struct path *path, const struct key *key,
+                           const struct file_extent *file)
+{
+    struct split_plan *plan = arg;
+    uint64_t leaf = node_bytenr(path_leaf(path));
+    bool counts = leaf == plan->counting_leaf;
+
+    if (!counts && leaf != plan->checked_leaf)
+        TRY(leaf_counts(plan, path, &counts));
+    if (!counts)
+        return plan_item(plan, path, key, file);
+    plan->counting_leaf = leaf;
+    return 0;
+}
+
 /* All items that a keyed reference counts. */
 static int plan_keyed(struct split_plan *plan, const struct extent_ref *ref)
 {
@@ -92,7 +120,7 @@ static int plan_keyed(struct split_plan *plan, const struct extent_ref *ref)
     if (ret != 0)
         return ret;
     plan->checked_leaf = 0;
-    ret = sharing_each_item(tree, &plan->id, ref, &plan->budget, plan_item, plan);
+    ret = sharing_each_item(tree, &plan->id, ref, &plan->budget, plan_keyed_item, plan);
     if (ret != 0)
         return ret;
     return plan->count - before == ref->count ? 0 : SPLIT_NOT_NOW;
