@@ -288,6 +288,7 @@ static int open_file(struct io *io, const struct place *place, bool create, bool
     if (ret < 0)
         return cli_fail(io->cli, place->shown, ret);
     io->file.append = io->append;
+    io->file.direct = io->direct;
     return 0;
 }
 

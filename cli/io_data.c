@@ -16,6 +16,8 @@
 #define IO_BLOCK 4096
 /* -b beyond it is done in several calls. */
 #define IO_BLOCK_MAX (64U << 20)
+/* What direct I/O wants of buffers. */
+#define IO_ALIGN 4096
 #define PATTERN 0xcd
 
 struct transfer {
@@ -26,6 +28,15 @@ struct transfer {
     const char *host_name;
     uint8_t *buf;
 };
+
+static uint8_t *block_buffer(size_t block)
+{
+    void *buf = NULL;
+
+    if (posix_memalign(&buf, IO_ALIGN, block) != 0)
+        buf = NULL;
+    return need_memory(buf);
+}
 
 static int take_block(struct io *io, const char *command, struct transfer *transfer,
                       const char *text)
@@ -75,7 +86,7 @@ static int run_pwrite(struct io *io, struct transfer *transfer, uint8_t pattern)
     uint64_t at = transfer->offset;
     int ret = 0;
 
-    transfer->buf = need_memory(malloc(transfer->block));
+    transfer->buf = block_buffer(transfer->block);
     memset(transfer->buf, pattern, transfer->block);
     clock_gettime(CLOCK_MONOTONIC, &start);
     if (io->append) {
@@ -201,7 +212,7 @@ int io_pread(struct io *io, int argc, char **argv)
         result = io_length(io, argv[0], argv[optind + 1], &transfer.len);
     if (result != 0)
         return result;
-    transfer.buf = need_memory(malloc(transfer.block));
+    transfer.buf = block_buffer(transfer.block);
     clock_gettime(CLOCK_MONOTONIC, &start);
     ret = read_all(io, &transfer);
     free(transfer.buf);

@@ -24,6 +24,7 @@ struct file {
     int dir_fd;       /* on the host: of a directory too deep for paths, else -1 */
     bool writable;    /* how fd was opened */
     bool append;      /* to be set before the content is touched */
+    bool direct;      /* likewise: what is written is on the device at once */
 };
 
 struct name {

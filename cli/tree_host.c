@@ -75,7 +75,8 @@ static int open_content(struct file *file, bool writable)
         return 0;
     if (file->fd >= 0)
         close(file->fd);
-    file->fd = open(file->path, flags | (file->append ? O_APPEND : 0));
+    flags |= (file->append ? O_APPEND : 0) | (file->direct ? O_DIRECT : 0);
+    file->fd = open(file->path, flags);
     file->writable = writable;
     return errno_of(file->fd);
 }

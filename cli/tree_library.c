@@ -49,7 +49,8 @@ static int read_at(struct file *file, void *buf, size_t len, uint64_t offset, si
 
 static int write_at(struct file *file, const void *buf, size_t len, uint64_t offset, size_t *done)
 {
-    return copse_pwrite(file->node, buf, len, offset, done);
+    return file->direct ? copse_pwrite_direct(file->node, buf, len, offset, done)
+                        : copse_pwrite(file->node, buf, len, offset, done);
 }
 
 static int seek(struct file *file, uint64_t offset, int whence, uint64_t *out)

@@ -52,7 +52,12 @@ int open_node(fuse_req_t req, copse_node *node, struct fuse_file_info *fi)
         if (ret < 0)
             return ret;
     }
-    fi->fh = 0;
+    struct open_file *file = calloc(1, sizeof(*file));
+
+    if (!file)
+        return -ENOMEM;
+    atomic_init(&file->errors_seen, copse_errors_seen(node));
+    fi->fh = (uintptr_t)file;
     fi->keep_cache = 1;
     /* As on Linux close(2) tells nothing, fsync(2) does: one question less for each file. */
     fi->noflush = 1;
@@ -62,14 +67,20 @@ int open_node(fuse_req_t req, copse_node *node, struct fuse_file_info *fi)
     return 0;
 }
 
+void close_node(struct fuse_file_info *fi)
+{
+    free(open_file_of(fi));
+    fi->fh = 0;
+}
+
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     int ret = open_node(req, node_of(mounted_of(req), ino), fi);
 
     if (ret < 0)
         reply_result(req, ret);
-    else
-        fuse_reply_open(req, fi);
+    else if (fuse_reply_open(req, fi) != 0)
+        close_node(fi);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
@@ -90,10 +101,11 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
               struct fuse_file_info *fi)
 {
+    copse_node *node = node_of(mounted_of(req), ino);
     size_t done = 0;
 
-    (void)fi;
-    int ret = copse_pwrite(node_of(mounted_of(req), ino), buf, size, (uint64_t)off, &done);
+    int ret = fi->flags & O_DIRECT ? copse_pwrite_direct(node, buf, size, (uint64_t)off, &done)
+                                   : copse_pwrite(node, buf, size, (uint64_t)off, &done);
     /* What was written counts; the failure comes back with the next call. */
     if (done > 0)
         fuse_reply_write(req, done);
@@ -101,20 +113,35 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
         reply_result(req, ret);
 }
 
+/* What went wrong with the file and this opening of it does not know yet. */
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    (void)fi;
-    reply_result(req, copse_flush(node_of(mounted_of(req), ino)));
+    struct open_file *file = open_file_of(fi);
+    uint64_t seen = atomic_load(&file->errors_seen);
+
+    int ret = copse_flush_since(node_of(mounted_of(req), ino), &seen);
+    atomic_store(&file->errors_seen, seen);
+    reply_result(req, ret);
 }
 
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    (void)ino, (void)fi;
+    (void)ino;
+    close_node(fi);
     fuse_reply_err(req, 0);
 }
 
-/* Of a directory too. */
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+    struct open_file *file = open_file_of(fi);
+    uint64_t seen = atomic_load(&file->errors_seen);
+
+    int ret = copse_fsync_since(node_of(mounted_of(req), ino), datasync != 0, &seen);
+    atomic_store(&file->errors_seen, seen);
+    reply_result(req, ret);
+}
+
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
     (void)fi;
     reply_result(req, copse_fsync(node_of(mounted_of(req), ino), datasync != 0));

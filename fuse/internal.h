@@ -49,6 +49,16 @@ struct mounted {
     atomic_uint damage_notes;
 };
 
+/* What the kernel has open once; fuse_file_info.fh of files, and 0 of directories. */
+struct open_file {
+    _Atomic uint64_t errors_seen; /* copse_errors_seen() */
+};
+
+static inline struct open_file *open_file_of(const struct fuse_file_info *fi)
+{
+    return (struct open_file *)(uintptr_t)fi->fh;
+}
+
 static inline struct mounted *mounted_of(fuse_req_t req)
 {
     return fuse_req_userdata(req);
@@ -103,6 +113,7 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino);
 
 /* Opens node, which a create made or an open found: sets fi, truncates when asked. */
 int open_node(fuse_req_t req, copse_node *node, struct fuse_file_info *fi);
+void close_node(struct fuse_file_info *fi);
 void op_readlink(fuse_req_t req, fuse_ino_t ino);
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
@@ -111,6 +122,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                   struct fuse_file_info *fi);
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file_info *fi);

@@ -122,12 +122,14 @@ static void reply_created(fuse_req_t req, copse_node *node, struct fuse_file_inf
     int ret = open_node(req, node, fi);
     if (ret < 0)
         copse_node_put(node);
-    else
-        ret = make_entry(m, node, &entry);
-    if (ret < 0)
+    else if ((ret = make_entry(m, node, &entry)) < 0)
+        close_node(fi);
+    if (ret < 0) {
         reply_result(req, ret);
-    else if (fuse_reply_create(req, &entry, fi) != 0)
+    } else if (fuse_reply_create(req, &entry, fi) != 0) {
+        close_node(fi);
         nodes_forget(m, entry.ino, 1);
+    }
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

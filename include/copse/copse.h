@@ -212,6 +212,10 @@ int copse_pread(copse_node *node, void *buf, size_t len, uint64_t offset, size_t
 /** Space is promised before this returns (promise 1). *done may be short with -ENOSPC: what was
  *  written before stays, and is set even on failure. */
 int copse_pwrite(copse_node *node, const void *buf, size_t len, uint64_t offset, size_t *done);
+/** The same, and what was written is on the device when this returns (O_DIRECT); it is durable
+ *  after copse_fsync(). No alignment is asked for. */
+int copse_pwrite_direct(copse_node *node, const void *buf, size_t len, uint64_t offset,
+                        size_t *done);
 /**
  * mode: FALLOC_FL_* of linux/falloc.h, COLLAPSE_RANGE and INSERT_RANGE included: these happen as a
  * whole or not at all, also in a crash. -EFBIG also where more than a million extents would move.
@@ -221,9 +225,9 @@ int copse_fallocate(copse_node *node, int mode, uint64_t offset, uint64_t len);
 int copse_lseek(copse_node *node, uint64_t offset, int whence, uint64_t *out);
 /**
  * Gives back space that no file reaches, in extents that are still in use in part: of this file, of
- * the subvolume whose root directory node is, or (NULL, or the root directory of fs) of all. Durable
- * when it returns. *freed: bytes. What snapshots share, and what is compressed, is left as it is.
- * -EINVAL: anything else; -EROFS.
+ * the subvolume whose root directory node is, or (NULL, or the root directory of fs) of all.
+ * Durable when it returns. *freed: bytes. What snapshots share, and what is compressed, is left as
+ * it is. -EINVAL: anything else; -EROFS.
  */
 int copse_reclaim(copse_fs *fs, copse_node *node, uint64_t *freed);
 /** Shares a range (FICLONERANGE); len 0: to the end of src. */
@@ -286,8 +290,16 @@ int copse_fiemap(copse_node *node, uint64_t offset, uint64_t len,
                  int (*fn)(void *arg, const struct copse_extent *extent), void *arg);
 /** Durable when it returns 0 (data_only: fdatasync). */
 int copse_fsync(copse_node *node, bool data_only);
-/** An error of writeback that this open file has not seen yet, once; for close(2). */
+/** An error of writeback that this node has not been asked for yet, once; for close(2). */
 int copse_flush(copse_node *node);
+/**
+ * The same for each of several who have one node open: *seen is what copse_errors_seen() told when
+ * this one opened it, and is brought up to date. An error that nobody was told of before somebody
+ * opens the node is told to that one too.
+ */
+uint64_t copse_errors_seen(copse_node *node);
+int copse_flush_since(copse_node *node, uint64_t *seen);
+int copse_fsync_since(copse_node *node, bool data_only, uint64_t *seen);
 
 /* ---- extended attributes
  * ------------------------------------------------------------------------------ */

@@ -13,6 +13,13 @@ COPSE_EXPORT int copse_pwrite(copse_node *node, const void *buf, size_t len, uin
     return API_CALL(mount_pwrite(mount_of_node(node), inode_of(node), buf, len, offset, done));
 }
 
+COPSE_EXPORT int copse_pwrite_direct(copse_node *node, const void *buf, size_t len, uint64_t offset,
+                                     size_t *done)
+{
+    return API_CALL(
+        mount_pwrite_direct(mount_of_node(node), inode_of(node), buf, len, offset, done));
+}
+
 COPSE_EXPORT int copse_fallocate(copse_node *node, int mode, uint64_t offset, uint64_t len)
 {
     return API_CALL(file_fallocate(inode_of(node), mode, offset, len));
@@ -31,6 +38,23 @@ COPSE_EXPORT int copse_fsync(copse_node *node, bool data_only)
 COPSE_EXPORT int copse_flush(copse_node *node)
 {
     return API_CALL(file_take_error(inode_of(node)));
+}
+
+COPSE_EXPORT uint64_t copse_errors_seen(copse_node *node)
+{
+    return file_errors_seen(inode_of(node));
+}
+
+COPSE_EXPORT int copse_fsync_since(copse_node *node, bool data_only, uint64_t *seen)
+{
+    API_REQUIRE(seen);
+    return API_CALL(mount_fsync_for(mount_of_node(node), inode_of(node), data_only, seen));
+}
+
+COPSE_EXPORT int copse_flush_since(copse_node *node, uint64_t *seen)
+{
+    API_REQUIRE(seen);
+    return API_CALL(file_new_error(inode_of(node), seen));
 }
 
 /* ---- extents --------------------------------------------------------------------------------- */

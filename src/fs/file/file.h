@@ -32,6 +32,9 @@ int file_read(struct inode *inode, void *buf, size_t len, uint64_t offset, size_
 /* *done tells how much was accepted, also on failure. -ENOSPC, -EFBIG, -EROFS, -EPERM. */
 int file_write(struct inode *inode, const void *buf, size_t len, uint64_t offset,
                size_t *done) MUST_USE;
+/* The same, and what was accepted is on the device when this returns, though not durable. */
+int file_write_direct(struct inode *inode, const void *buf, size_t len, uint64_t offset,
+                      size_t *done) MUST_USE;
 int file_truncate(struct inode *inode, uint64_t size) MUST_USE;
 int file_fallocate(struct inode *inode, int mode, uint64_t offset, uint64_t len) MUST_USE;
 /* SEEK_DATA, SEEK_HOLE. -ENXIO. */
@@ -94,6 +97,8 @@ int file_each_extent(struct inode *inode, uint64_t offset, uint64_t len,
 /* Writes back everything dirty in the inode when called, and waits for it. Returns (once) an error
  * of an earlier writeback too. */
 int file_writeback(struct inode *inode) MUST_USE;
+/* The same, with the errors that this one has not seen; see file_new_error. */
+int file_writeback_for(struct inode *inode, uint64_t *seen) MUST_USE;
 /* The same for all inodes. */
 int files_writeback_all(struct fs *fs) MUST_USE;
 /* The same for all inodes of one tree (before a send; before a snapshot: files_quiesce). */
@@ -133,8 +138,14 @@ void files_counters(const struct fs *fs, struct file_counters *out);
 void files_check_promises(struct fs *fs);
 /* Bytes of this file that are dirty or in flight and have no place yet (stat counts them). */
 uint64_t file_dirty_bytes(struct inode *inode);
-/* An error of writeback not reported yet, once; 0 when none. */
+/* An error of writeback not reported here yet, once; 0 when none. */
 int file_take_error(struct inode *inode) MUST_USE;
+/*
+ * The same for each of several who ask (open files): *seen says what this one knows of, and begins
+ * as file_errors_seen tells it, so that an error which nobody was told of is told to the next.
+ */
+uint64_t file_errors_seen(struct inode *inode);
+int file_new_error(struct inode *inode, uint64_t *seen) MUST_USE;
 
 /* ---- for fs/mount and fs/fsync, within store_begin .. store_end ------------------------------ */
 

@@ -102,7 +102,10 @@ struct file_state {
     uint64_t dirty_bytes;
     uint64_t flight_bytes;
     uint64_t dirty_new, flight_new;   /* of these, what has no place of its own yet */
-    int error;                        /* of a writeback, not reported yet */
+    int error;                        /* of the last writeback that failed */
+    uint64_t errors;                  /* how many did */
+    uint64_t errors_told;             /* of these, the last that somebody was told of */
+    uint64_t errors_taken;            /* the last that file_take_error told */
     const struct compress_wish *wish; /* of a defragmentation that holds the file; else NULL */
     bool moving;                      /* by a defragmentation: nothing is written in place */
 

@@ -242,23 +242,48 @@ void file_enlist(struct file_state *file)
 void file_set_error(struct file_state *file, int err)
 {
     SCOPED_LOCK(&file->lock);
-    if (file->error == 0)
-        file->error = err;
+    file->error = err;
+    file->errors++;
 }
 
-int file_take_error(struct inode *inode)
+uint64_t file_errors_seen(struct inode *inode)
 {
     struct file_state *file = file_state_peek(inode);
 
     if (!file)
         return 0;
     SCOPED_LOCK(&file->lock);
-    int err = file->error;
-    file->error = 0;
-    if (err < 0)
-        return fail(err, "tree %llu inode %llu: writing back failed earlier",
-                    LLU(inode->tree->root.id), LLU(inode->ino));
-    return 0;
+    return file->errors_told;
+}
+
+static int new_error(struct file_state *file, uint64_t *seen)
+{
+    SCOPED_LOCK(&file->lock);
+    int err = *seen < file->errors ? file->error : 0;
+    *seen = file->errors;
+    file->errors_told = file->errors;
+    return err;
+}
+
+static int error_earlier(const struct inode *inode, int err)
+{
+    return err == 0 ? 0
+                    : fail(err, "tree %llu inode %llu: writing back failed earlier",
+                           LLU(inode->tree->root.id), LLU(inode->ino));
+}
+
+int file_new_error(struct inode *inode, uint64_t *seen)
+{
+    struct file_state *file = file_state_peek(inode);
+
+    return file ? error_earlier(inode, new_error(file, seen)) : 0;
+}
+
+int file_take_error(struct inode *inode)
+{
+    struct file_state *file = file_state_peek(inode);
+
+    return file ? error_earlier(inode, new_error(file, &file->errors_taken)) : 0;
 }
 
 /* ---- forgetting ------------------------------------------------------------------------------ */

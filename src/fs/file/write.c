@@ -243,3 +243,17 @@ int file_write(struct inode *inode, const void *buf, size_t len, uint64_t offset
     *done = total;
     return ret;
 }
+
+/* Through memory like every other write, so that readers see one content at any moment. */
+int file_write_direct(struct inode *inode, const void *buf, size_t len, uint64_t offset,
+                      size_t *done)
+{
+    int ret = file_write(inode, buf, len, offset, done);
+
+    if (*done == 0)
+        return ret;
+    file_hold(inode->file);
+    int written = writeback_range(inode->file, offset, offset + *done);
+    file_unhold(inode->file);
+    return ret < 0 ? ret : written;
+}

@@ -7,7 +7,7 @@
 #include "fs/file/batch.h"
 
 /* Bytes in one batch: what one extent may hold if the disk has it in one piece. */
-#define BATCH_BYTES (32 * MIB)
+#define BATCH_BYTES DATA_EXTENT_MAX
 #define DIRTY_LIMIT_DEFAULT (64 * MIB)
 
 /* ---- one file -------------------------------------------------------------------------------- */
@@ -204,7 +204,7 @@ int writeback_range(struct file_state *file, uint64_t start, uint64_t end)
     return write_flight(file, size);
 }
 
-int file_writeback(struct inode *inode)
+static int writeback_all_of_it(struct inode *inode)
 {
     struct file_state *file = file_state_peek(inode);
 
@@ -213,7 +213,22 @@ int file_writeback(struct inode *inode)
     file_hold(file);
     int ret = writeback_held(file);
     file_unhold(file);
+    return ret;
+}
+
+int file_writeback(struct inode *inode)
+{
+    int ret = writeback_all_of_it(inode);
     int err = file_take_error(inode);
+
+    return err < 0 ? err : ret;
+}
+
+int file_writeback_for(struct inode *inode, uint64_t *seen)
+{
+    int ret = writeback_all_of_it(inode);
+    int err = file_new_error(inode, seen);
+
     return err < 0 ? err : ret;
 }
 

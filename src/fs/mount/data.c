@@ -44,6 +44,16 @@ int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t l
     return inode->item.flags & INODE_SYNC ? mount_fsync(m, inode, false) : 0;
 }
 
+int mount_pwrite_direct(struct mount *m, struct inode *inode, const void *buf, size_t len,
+                        uint64_t offset, size_t *done)
+{
+    (void)m;
+    *done = 0;
+    TRY(is_regular(inode));
+    TRY(inode_may_change(inode, offset >= inode->item.size));
+    return file_write_direct(inode, buf, len, offset, done);
+}
+
 int mount_readlink(struct mount *m, struct inode *inode, char *buf, size_t cap, size_t *len)
 {
     if (!inode_is_symlink(inode))
@@ -60,17 +70,28 @@ int mount_readlink(struct mount *m, struct inode *inode, char *buf, size_t cap, 
     return 0;
 }
 
-int mount_fsync(struct mount *m, struct inode *inode, bool data_only)
+static int fsync_for(struct mount *m, struct inode *inode, uint64_t *seen)
 {
     int written = 0;
 
-    (void)data_only;
     if (m->priv->readonly)
         return 0;
     if (inode_is_reg(inode))
-        written = file_writeback(inode);
+        written = seen ? file_writeback_for(inode, seen) : file_writeback(inode);
     int ret = store_commit(m->fs.store);
     return written < 0 ? written : ret;
+}
+
+int mount_fsync(struct mount *m, struct inode *inode, bool data_only)
+{
+    (void)data_only;
+    return fsync_for(m, inode, NULL);
+}
+
+int mount_fsync_for(struct mount *m, struct inode *inode, bool data_only, uint64_t *seen)
+{
+    (void)data_only;
+    return fsync_for(m, inode, seen);
 }
 
 static int reclaim(struct mount *m, struct inode *inode, uint64_t *freed)

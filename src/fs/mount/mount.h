@@ -73,7 +73,12 @@ int mount_pread(struct mount *m, struct inode *inode, void *buf, size_t len, uin
                 size_t *done) MUST_USE;
 int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t len, uint64_t offset,
                  size_t *done) MUST_USE;
+/* As mount_pwrite, and on the device when it returns. */
+int mount_pwrite_direct(struct mount *m, struct inode *inode, const void *buf, size_t len,
+                        uint64_t offset, size_t *done) MUST_USE;
 int mount_fsync(struct mount *m, struct inode *inode, bool data_only) MUST_USE;
+/* For one of several who have it open; see file_new_error. */
+int mount_fsync_for(struct mount *m, struct inode *inode, bool data_only, uint64_t *seen) MUST_USE;
 /* See copse_reclaim. */
 int mount_reclaim(struct mount *m, struct inode *inode, uint64_t *freed) MUST_USE;
 int mount_usage(struct mount *m, struct copse_usage *out) MUST_USE;
