@@ -155,7 +155,7 @@ static int output(struct encoding *e)
     if (!sums)
         return fail(-ENOMEM, "no memory for checksums");
     csum_blocks(engine->csum_type, e->padded, engine->sectorsize, sectors, sums);
-    TRY(vol_write(engine->vol, laddr_of(e->space.start), e->padded, e->disk_len));
+    TRY(data_write(e->inode->fs, e->space.start, e->padded, e->disk_len));
     TRY(store_begin_promised(store, e->promise.units));
     e->promise.units = 0;
     int ret = map_it(e, sums);

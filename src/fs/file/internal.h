@@ -306,6 +306,12 @@ int mark_written(struct inode *inode, uint64_t start, uint64_t end) MUST_USE;
 /* ---- writing (write.c, reserve.c) ------------------------------------------------------------ */
 
 /*
+ * Writes sectors of file data to the disk, wherever that is: the one way to do it, because what was
+ * cached of that place is forgotten. Nobody reads them through a mapping before it returns.
+ */
+int data_write(struct fs *fs, uint64_t addr, const void *bytes, uint64_t len) MUST_USE;
+
+/*
  * Makes [offset, offset + len) dirty with buf (NULL: zeroes). grow: the size grows with it, at the
  * same moment, so that writeback never sees one without the other. inode->lock held alone. *done
  * tells how far it came, also on failure.

@@ -59,6 +59,14 @@ static void gather(const struct job *job, uint8_t *out)
     }
 }
 
+int data_write(struct fs *fs, uint64_t addr, const void *bytes, uint64_t len)
+{
+    int ret = vol_write(fs->store->engine.vol, laddr_of(addr), bytes, len);
+
+    data_cache_forget(fs->files->data_cache, addr, len);
+    return ret;
+}
+
 static int output_bytes(const struct job *job, const uint8_t *bytes)
 {
     const struct batch *batch = job->batch;
@@ -67,9 +75,7 @@ static int output_bytes(const struct job *job, const uint8_t *bytes)
     if (batch->sums)
         csum_blocks(engine->csum_type, bytes, engine->sectorsize, job->len / engine->sectorsize,
                     batch->sums + job->first_sector * engine->csum_size);
-    TRY(vol_write(engine->vol, laddr_of(job->addr), bytes, job->len));
-    data_cache_forget(batch->inode->fs->files->data_cache, job->addr, job->len);
-    return 0;
+    return data_write(batch->inode->fs, job->addr, bytes, job->len);
 }
 
 static int run_job(const struct job *job)
