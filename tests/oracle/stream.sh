@@ -122,9 +122,9 @@ one_seed() { # SEED
     try "seed $seed: not much longer than Linux" not_longer
     try "seed $seed: the streams say the same to btrfs and copse" readable
     try "seed $seed: Linux receives" linux_receives copse to-linux &&
-        try "seed $seed: and it is the same" all_alike source to-linux sharing $holes
+        try "seed $seed: and it is the same" all_alike source to-linux sharing root-times $holes
     try "seed $seed: copse receives" copse_receives copse own &&
-        try "seed $seed: and it is the same" all_alike source own ctime sharing $holes ${holes:+prealloc}
+        try "seed $seed: and it is the same" all_alike source own ctime root-times sharing $holes ${holes:+prealloc}
 }
 
 for ((n = 0; n < ${STREAM_PAIRS:-8}; n++)); do

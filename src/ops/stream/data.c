@@ -26,14 +26,20 @@ static void came_to(struct send_file *file, uint64_t end)
     file->old_size = MAX(file->old_size, end);
 }
 
-int send_truncate(struct send *send, struct send_file *file, uint64_t size)
+static int set_size(struct send *send, struct send_file *file, uint64_t size)
 {
     send_begin(send, CMD_TRUNCATE, file->path);
     encode_number(&send->out, ATTR_SIZE, size);
     file->touched = true;
-    file->cut = MIN(file->cut, size);
     file->old_size = size;
     return send_end(send);
+}
+
+int send_truncate(struct send *send, struct send_file *file, uint64_t size)
+{
+    if (size < file->old_size)
+        file->cut = MIN(file->cut, size);
+    return set_size(send, file, size);
 }
 
 static int put_write(struct content *c, uint64_t pos, size_t len)
@@ -92,15 +98,34 @@ static int add_write(struct content *c, uint64_t start, uint64_t end)
     return 0;
 }
 
-static int put_fallocate(struct content *c, uint32_t mode, uint64_t start, uint64_t end)
+static int fallocate_part(struct content *c, uint32_t mode, uint64_t start, uint64_t end)
 {
-    TRY(flush_write(c));
     send_begin(c->send, CMD_FALLOCATE, c->file->path);
     encode_number(&c->send->out, ATTR_FALLOCATE_MODE, mode);
     encode_number(&c->send->out, ATTR_FILE_OFFSET, start);
     encode_number(&c->send->out, ATTR_SIZE, end - start);
     c->file->touched = true;
     return send_end(c->send);
+}
+
+/*
+ * Linux writes zeroes behind the end of a file when it grows, and when a range reaches over it;
+ * that would be data where there shall be none. So the file grows first, and no range goes past its
+ * end.
+ */
+static int put_fallocate(struct content *c, uint32_t mode, uint64_t start, uint64_t end)
+{
+    uint64_t sector = c->send->store->engine.sectorsize;
+    struct send_file *file = c->file;
+
+    TRY(flush_write(c));
+    if (file->old_size < file->size && end > file->old_size)
+        TRY(set_size(c->send, file, file->size));
+    if ((mode & FALLOC_FL_PUNCH_HOLE) || start >= file->size || end <= file->size)
+        return fallocate_part(c, mode, start, end);
+    TRY(fallocate_part(c, mode, start, file->size));
+    uint64_t behind = round_up_to(file->size, sector);
+    return behind < end ? fallocate_part(c, mode, behind, end) : 0;
 }
 
 static int put_clone(struct content *c, const struct clone_source *source, uint64_t pos)
