@@ -287,6 +287,27 @@ static void splits_are_known_until_durable(void **state)
     world_free(&world);
 }
 
+/* What is being sent stays as it is until that is done. */
+static void sent_trees_wait(void **state)
+{
+    struct world world;
+    uint64_t freed;
+
+    (void)state;
+    make(&world, 256 * MIB);
+    write_file(&world, 0, 4 * MIB);
+    world_sync(&world);
+    ok(file_fallocate(world.file[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, MIB, 4096));
+    world_sync(&world);
+    world.root->tree->sends = 1;
+    ok(file_reclaim(world.file[0], &freed));
+    assert_int_equal(freed, 0);
+    world.root->tree->sends = 0;
+    ok(file_reclaim(world.file[0], &freed));
+    assert_int_equal(freed, 4096);
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +319,7 @@ int main(void)
         cmocka_unit_test(reclaimed_before_enospc),
         cmocka_unit_test(unwritten_parts_come_back),
         cmocka_unit_test(splits_are_known_until_durable),
+        cmocka_unit_test(sent_trees_wait),
     };
 
     return cmocka_run_group_tests_name("reclaim", tests, NULL, NULL);
