@@ -59,8 +59,8 @@ int open_node(fuse_req_t req, copse_node *node, struct fuse_file_info *fi)
     atomic_init(&file->errors_seen, copse_errors_seen(node));
     fi->fh = (uintptr_t)file;
     fi->keep_cache = 1;
-    /* As on Linux close(2) tells nothing, fsync(2) does: one question less for each file. */
-    fi->noflush = 1;
+    /* What close(2) asks for is an error of writeback: nothing to ask a reader. */
+    fi->noflush = !is_for_writing(fi);
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 15)
     fi->parallel_direct_writes = 1;
 #endif
