@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What quota groups should say, by walking every tree from its root and noting every extent it
+ * meets. Shares nothing with engine/qgroup.
+ */
+#ifndef COPSE_TESTS_QUOTA_COUNT_H
+#define COPSE_TESTS_QUOTA_COUNT_H
+
+#include "fs/mount/mount.h"
+
+/* 0, or -1 with what differs in text. Nothing is dirty. */
+int count_compare(struct mount *m, char *text, size_t cap) MUST_USE;
+
+#endif

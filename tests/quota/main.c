@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Guards: what quota groups count is what walking all trees finds, after any sequence of writes,
+ * reflinks, snapshots, deletions and changes of the groups; nothing stays reserved; and nothing is
+ * called inconsistent.
+ *
+ *   quota                QUOTA_RUNS runs from QUOTA_FIRST on
+ *   QUOTA_SEED=S quota   one run, told operation by operation
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/bits.h"
+#include "base/cleanup.h"
+#include "disk/dev/dev.h"
+#include "ops/mkfs/mkfs.h"
+#include "tests/quota/count.h"
+
+#define RUNS 60
+#define OPS 150
+#define DEVICE_BYTES (1 * GIB)
+#define SUBVOLS 12
+#define FILES 8
+#define GROUPS 5
+#define PIECE (256 * KIB)
+
+struct subvol {
+    char name[16];
+    struct inode *root; /* NULL: free */
+};
+
+struct run {
+    uint64_t seed, state;
+    bool told;
+    struct env *env;
+    struct dev *disk;
+    struct mount *m;
+    struct subvol subvols[SUBVOLS];
+    unsigned made; /* for names */
+    uint8_t data[PIECE];
+    char error[512];
+};
+
+static uint64_t below(struct run *run, uint64_t max)
+{
+    run->state += 0x9e3779b97f4a7c15ULL;
+    uint64_t z = run->state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return (z ^ (z >> 31)) % max;
+}
+
+static void tell(const struct run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void tell(const struct run *run, const char *fmt, ...)
+{
+    va_list args;
+
+    if (!run->told)
+        return;
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    fflush(stdout);
+}
+
+/* What may be refused; anything else is a failure of the test. */
+static int allow(struct run *run, const char *what, int ret)
+{
+    tell(run, " -> %d\n", ret);
+    if (ret >= 0 || ret == -ENOENT || ret == -EEXIST || ret == -EINVAL || ret == -EDQUOT ||
+        ret == -EBUSY || ret == -ENOTEMPTY)
+        return 0;
+    snprintf(run->error, sizeof(run->error), "%s: %d: %s", what, ret, fail_message());
+    return -1;
+}
+
+/* ---- the world ------------------------------------------------------------------------------- */
+
+static const struct copse_cred nobody = {0, 0};
+
+static int open_fs(struct run *run)
+{
+    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
+    struct dev *dev = dev_borrow(run->disk);
+
+    options.cache_bytes = 4 * MIB;
+    TRY(mount_open(run->env, &dev, 1, &options, &run->m));
+    for (size_t i = 0; i < SUBVOLS; i++) {
+        struct subvol *subvol = &run->subvols[i];
+
+        if (subvol->name[0] == '\0')
+            continue;
+        int ret = 0;
+        if (i == 0)
+            subvol->root = inode_ref(run->m->root);
+        else
+            ret = mount_lookup(run->m, run->m->root, subvol->name, strlen(subvol->name),
+                               &subvol->root);
+        /* A crash takes away what was just made. */
+        if (ret == -ENOENT)
+            subvol->name[0] = '\0';
+        else
+            TRY(ret);
+    }
+    return 0;
+}
+
+static void put_all(struct run *run)
+{
+    for (size_t i = 0; i < SUBVOLS; i++)
+        if (run->subvols[i].root) {
+            mount_put(run->m, run->subvols[i].root);
+            run->subvols[i].root = NULL;
+        }
+}
+
+static int start(struct run *run)
+{
+    static const uint32_t nodes[] = {4096, 4096, 16384};
+    struct mkfs_options options = {.nodesize = nodes[below(run, 3)], .sectorsize = 4096};
+
+    run->env = env_seeded_new(run->seed);
+    run->disk = dev_mem_new(DEVICE_BYTES);
+    if (below(run, 4) == 0)
+        options.features_off |= MKFS_SKINNY_METADATA;
+    TRY(mkfs_run(run->env, run->disk, &options, NULL));
+    strcpy(run->subvols[0].name, "/");
+    TRY(open_fs(run));
+    return 0;
+}
+
+static int check(struct run *run)
+{
+    struct copse_quota_status status;
+
+    TRY(mount_sync(run->m));
+    TRY(mount_quota_status(run->m, &status));
+    if (status.mode != COPSE_QUOTA_FULL)
+        return 0;
+    if (status.inconsistent || status.reserved != 0) {
+        snprintf(run->error, sizeof(run->error), "inconsistent: %d, reserved: %llu",
+                 status.inconsistent, (unsigned long long)status.reserved);
+        return -1;
+    }
+    return count_compare(run->m, run->error, sizeof(run->error));
+}
+
+static int reopen(struct run *run, bool crash)
+{
+    put_all(run);
+    if (crash)
+        mount_crash(run->m);
+    else
+        TRY(mount_close(run->m));
+    run->m = NULL;
+    TRY(open_fs(run));
+    return check(run);
+}
+
+/* ---- operations ------------------------------------------------------------------------------ */
+
+static struct subvol *some_subvol(struct run *run)
+{
+    for (;;) {
+        struct subvol *subvol = &run->subvols[below(run, SUBVOLS)];
+
+        if (subvol->root)
+            return subvol;
+    }
+}
+
+static void some_name(struct run *run, char name[16])
+{
+    snprintf(name, 16, "f%llu", (unsigned long long)below(run, FILES));
+}
+
+/* A file of the subvolume, made when it is not there. */
+static int some_file(struct run *run, struct subvol *subvol, struct inode **out)
+{
+    char name[16];
+
+    some_name(run, name);
+    tell(run, " %s:%s", subvol->name, name);
+    int ret = mount_lookup(run->m, subvol->root, name, strlen(name), out);
+    if (ret == -ENOENT)
+        ret =
+            mount_mknod(run->m, subvol->root, name, strlen(name), S_IFREG | 0644, 0, &nobody, out);
+    return ret;
+}
+
+static int do_write(struct run *run)
+{
+    uint64_t at = below(run, 256) * 4096, len = 1 + below(run, PIECE);
+    struct inode *file;
+    size_t done;
+
+    if (below(run, 3) == 0)
+        len = 1 + below(run, 6000);
+    tell(run, "write %llu+%llu", (unsigned long long)at, (unsigned long long)len);
+    TRY(some_file(run, some_subvol(run), &file));
+    memset(run->data, (int)below(run, 255), len);
+    int ret = mount_pwrite(run->m, file, run->data, len, at, &done);
+    mount_put(run->m, file);
+    return ret;
+}
+
+static int do_many(struct run *run)
+{
+    struct subvol *subvol = some_subvol(run);
+    size_t done;
+
+    tell(run, "many in %s", subvol->name);
+    for (unsigned i = 0; i < 40; i++) {
+        char name[32];
+        struct inode *file;
+
+        snprintf(name, sizeof(name), "small-%u-%llu", i, (unsigned long long)below(run, 4));
+        int ret = mount_mknod(run->m, subvol->root, name, strlen(name), S_IFREG | 0644, 0, &nobody,
+                              &file);
+        if (ret == -EEXIST)
+            continue;
+        TRY(ret);
+        ret = mount_pwrite(run->m, file, run->data, 1 + below(run, 3000), 0, &done);
+        mount_put(run->m, file);
+        TRY(ret);
+    }
+    return 0;
+}
+
+static int do_truncate(struct run *run)
+{
+    struct copse_stat st = {.size = below(run, MIB)};
+    struct inode *file;
+
+    tell(run, "truncate %llu", (unsigned long long)st.size);
+    TRY(some_file(run, some_subvol(run), &file));
+    int ret = mount_setattr(run->m, file, COPSE_SET_SIZE, &st);
+    mount_put(run->m, file);
+    return ret;
+}
+
+static int do_unlink(struct run *run)
+{
+    struct subvol *subvol = some_subvol(run);
+    char name[16];
+
+    some_name(run, name);
+    tell(run, "unlink %s:%s", subvol->name, name);
+    return mount_unlink(run->m, subvol->root, name, strlen(name));
+}
+
+static int do_clone(struct run *run)
+{
+    uint64_t from = below(run, 128) * 4096, to = below(run, 256) * 4096;
+    uint64_t len = (1 + below(run, 64)) * 4096;
+    struct inode *src, *dst;
+    struct copse_stat st;
+
+    tell(run, "clone %llu+%llu to %llu", (unsigned long long)from, (unsigned long long)len,
+         (unsigned long long)to);
+    TRY(some_file(run, some_subvol(run), &src));
+    int ret = some_file(run, some_subvol(run), &dst);
+    if (ret == 0) {
+        ret = mount_stat(run->m, src, &st);
+        if (ret == 0 && from + len > st.size)
+            ret = -EINVAL;
+        if (ret == 0)
+            ret = file_clone_range(src, from, len, dst, to);
+        mount_put(run->m, dst);
+    }
+    mount_put(run->m, src);
+    return ret;
+}
+
+static int do_falloc(struct run *run)
+{
+    static const int modes[] = {0, 1, 3, 0x11};
+    uint64_t at = below(run, 256) * 4096, len = (1 + below(run, 64)) * 4096;
+    int mode = modes[below(run, 4)];
+    struct inode *file;
+
+    tell(run, "falloc %x %llu+%llu", mode, (unsigned long long)at, (unsigned long long)len);
+    TRY(some_file(run, some_subvol(run), &file));
+    int ret = file_fallocate(file, mode, at, len);
+    mount_put(run->m, file);
+    return ret;
+}
+
+static int do_subvol(struct run *run)
+{
+    struct copse_subvol_options options = COPSE_SUBVOL_OPTIONS_INIT;
+    struct subvol *subvol = NULL, *src = some_subvol(run);
+
+    for (size_t i = 1; i < SUBVOLS && !subvol; i++)
+        if (!run->subvols[i].root)
+            subvol = &run->subvols[i];
+    if (!subvol)
+        return -EBUSY;
+    snprintf(subvol->name, sizeof(subvol->name), "s%u", run->made++);
+    if (below(run, 4) == 0) {
+        tell(run, "create %s", subvol->name);
+        return mount_subvol_create(run->m, run->m->root, subvol->name, strlen(subvol->name),
+                                   &options, &nobody, &subvol->root);
+    }
+    tell(run, "snapshot %s of %s", subvol->name, src->name);
+    return mount_subvol_snapshot(run->m, src->root, run->m->root, subvol->name,
+                                 strlen(subvol->name), &options, &subvol->root);
+}
+
+/* A group: a subvolume's, or one of the upper levels. */
+static uint64_t some_group(struct run *run, bool upper)
+{
+    if (!upper && below(run, 2) == 0)
+        return some_subvol(run)->root->tree->root.id;
+    return (1 + below(run, 2)) << QGROUP_LEVEL_SHIFT | below(run, GROUPS);
+}
+
+static int do_group(struct run *run)
+{
+    uint64_t member = some_group(run, false), group = some_group(run, true);
+
+    tell(run, "group %llx %llx", (unsigned long long)member, (unsigned long long)group);
+    switch (below(run, 8)) {
+    case 0:
+        tell(run, " destroy");
+        return mount_qgroup_destroy(run->m, group);
+    case 1:
+        tell(run, " remove");
+        return mount_qgroup_remove(run->m, member, group);
+    case 2:
+    case 3:
+    case 4:
+        tell(run, " assign");
+        return mount_qgroup_assign(run->m, member, group);
+    default:
+        tell(run, " create");
+        return mount_qgroup_create(run->m, group);
+    }
+}
+
+static int do_rescan(struct run *run)
+{
+    tell(run, "rescan");
+    return mount_quota_rescan(run->m, true);
+}
+
+static int one(struct run *run)
+{
+    static int (*const often[])(struct run * run) = {do_write, do_write,  do_clone,    do_unlink,
+                                                     do_many,  do_subvol, do_truncate, do_falloc};
+    uint64_t what = below(run, 24);
+
+    if (what == 0)
+        return do_rescan(run);
+    if (what < 4)
+        return do_group(run);
+    return often[below(run, ARRAY_LEN(often))](run);
+}
+
+static int try_run(struct run *run)
+{
+    TRY(start(run));
+    TRY(mount_quota_enable(run->m, false));
+    for (unsigned i = 0; i < OPS; i++) {
+        tell(run, "%u: ", i);
+        fail_clear();
+        if (allow(run, "operation", one(run)) < 0)
+            return -1;
+        uint64_t now = below(run, 40);
+        if (now > 6)
+            continue;
+        tell(run, "check\n");
+        TRY(now < 5 ? check(run) : reopen(run, now == 5));
+    }
+    return reopen(run, false);
+}
+
+static bool run_seed(uint64_t seed, bool told)
+{
+    struct run *run = calloc(1, sizeof(*run));
+
+    run->seed = run->state = seed;
+    run->told = told;
+    int ret = try_run(run);
+    if (ret < 0)
+        printf("# QUOTA_SEED=%llu: %s\n", (unsigned long long)seed,
+               run->error[0] ? run->error : fail_message());
+    if (run->m) {
+        put_all(run);
+        mount_crash(run->m);
+    }
+    if (run->disk)
+        dev_close(run->disk);
+    if (run->env)
+        env_seeded_free(run->env);
+    free(run);
+    return ret == 0;
+}
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+int main(void)
+{
+    uint64_t runs = number_from("QUOTA_RUNS", RUNS), first = number_from("QUOTA_FIRST", 1);
+    unsigned failed = 0;
+
+    if (getenv("QUOTA_SEED"))
+        return run_seed(number_from("QUOTA_SEED", 0), true) ? 0 : 1;
+    printf("1..1\n");
+    for (uint64_t i = 0; i < runs && failed < 5; i++)
+        failed += !run_seed(first + i, false);
+    printf("%s 1 - quotas count what there is, in %llu runs of %d operations\n",
+           failed ? "not ok" : "ok", (unsigned long long)runs, OPS);
+    return failed ? 1 : 0;
+}
