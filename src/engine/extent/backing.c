@@ -61,14 +61,15 @@ static bool only_ours(struct head *head, const struct extent_ref *ref)
  * Drops root's reference of a block. One that this transaction made and nobody else got hold of is
  * gone at once: free if it was never written, else kept from being reused until the commit.
  */
-static int drop_block(struct extents *extents, const struct root *root, const struct node *old)
+static int drop_block(struct extents *extents, const struct root *root, const struct node *old,
+                      enum touch_kind kind)
 {
     struct extent_id id = tree_id(extents, node_bytenr(old), node_level(old));
     struct extent_ref ref = ref_of_tree(root->id, 0);
     struct head *head = delayed_find(extents, id.bytenr);
 
     TRY(delayed_check(extents, &id));
-    TRY(delayed_touch(extents, &id, &ref, TOUCH_REF));
+    TRY(delayed_touch(extents, &id, &ref, kind));
     if (!head || !only_ours(head, &ref))
         return delayed_ref(extents, &id, &ref, -1);
     if (node_flags(old) & HEADER_FLAG_WRITTEN)
@@ -86,7 +87,7 @@ static int free_block(void *ctx, const struct root *root, const struct node *old
 
     if (root->is_log)
         return space_alloc_pin(extents->space, node_bytenr(old), extents->engine->nodesize);
-    return drop_block(extents, root, old);
+    return drop_block(extents, root, old, TOUCH_REF);
 }
 
 /* The owner, or a tree that shares old with it, leaves it to the others. */
@@ -142,7 +143,7 @@ static int cow_shared(void *ctx, const struct root *root, struct node *old, stru
 
     TRY(refs_of_used(extents, root, old, &refs, &flags));
     TRY(children_prepare(extents, old, 2));
-    TRY(drop_block(extents, root, old));
+    TRY(drop_block(extents, root, old, refs > 1 ? TOUCH_SHARED : TOUCH_REF));
     if (refs > 1)
         TRY(leave_shared(extents, root, old, new_node, flags));
     else

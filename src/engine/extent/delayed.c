@@ -196,6 +196,7 @@ int delayed_touch(struct extents *extents, const struct extent_id *id, const str
         .num_bytes = id->num_bytes,
         .data = id->data,
         .fresh = kind == TOUCH_FRESH,
+        .shared = kind == TOUCH_SHARED,
         .subtree = kind == TOUCH_SUBTREE,
         .level = id->level,
         .ref = ref,

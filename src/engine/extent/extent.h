@@ -119,6 +119,7 @@ struct extent_touch {
     uint64_t num_bytes;
     bool data;
     bool fresh;   /* being allocated */
+    bool shared;  /* a tree block that others may still use */
     bool subtree; /* a tree block, whose children are not told of: its tree is being deleted */
     uint8_t level;
     const struct extent_ref *ref; /* its count is unused */

@@ -83,7 +83,7 @@ void head_free(struct extents *extents, struct head *head);
 int delayed_ref(struct extents *extents, const struct extent_id *id, const struct extent_ref *ref,
                 int64_t by) MUST_USE;
 
-enum touch_kind { TOUCH_REF, TOUCH_FRESH, TOUCH_SUBTREE };
+enum touch_kind { TOUCH_REF, TOUCH_FRESH, TOUCH_SHARED, TOUCH_SUBTREE };
 /* Tells the listener, before the change is made. */
 int delayed_touch(struct extents *extents, const struct extent_id *id, const struct extent_ref *ref,
                   enum touch_kind kind) MUST_USE;

@@ -68,6 +68,7 @@ static int make_group_of(void *arg, uint64_t id, uint64_t key_offset, const stru
 
 int qgroups_enable(struct qgroups *q, bool simple)
 {
+    SCOPED_LOCK(&q->lock);
     enum qgroup_mode mode = simple ? QGROUPS_SIMPLE : QGROUPS_FULL;
 
     if (q->mode == mode)
@@ -106,6 +107,7 @@ static int empty_tree(struct root *tree)
 
 int qgroups_disable(struct qgroups *q)
 {
+    SCOPED_LOCK(&q->lock);
     struct key key = key_make(TREE_QUOTA, KEY_ROOT_ITEM, 0);
     struct engine *e = q->engine;
     struct root *tree = &e->quota_tree;
@@ -126,6 +128,7 @@ int qgroups_disable(struct qgroups *q)
 
 int qgroups_rescan(struct qgroups *q)
 {
+    SCOPED_LOCK(&q->lock);
     if (q->mode == QGROUPS_OFF)
         return off();
     if (q->mode == QGROUPS_SIMPLE)
@@ -153,6 +156,7 @@ static int subvol_exists(struct qgroups *q, uint64_t id, bool *out)
 
 int qgroup_create(struct qgroups *q, uint64_t id)
 {
+    SCOPED_LOCK(&q->lock);
     struct qgroup *group;
 
     if (q->mode == QGROUPS_OFF)
@@ -166,6 +170,7 @@ int qgroup_create(struct qgroups *q, uint64_t id)
 
 int qgroup_destroy(struct qgroups *q, uint64_t id)
 {
+    SCOPED_LOCK(&q->lock);
     struct qgroup *group = qgroup_find(q, id);
     bool exists = false;
 
@@ -216,6 +221,7 @@ static void carry(struct qgroups *q, const struct qgroup *member, const struct i
 static void relation_changed(struct qgroups *q, const struct qgroup *member,
                              const struct id_list *before, const struct id_list *after)
 {
+    reserve_rebuild(q);
     if (q->mode == QGROUPS_FULL && member->info.rfer != member->info.excl) {
         q->recount = true;
         return;
@@ -226,6 +232,7 @@ static void relation_changed(struct qgroups *q, const struct qgroup *member,
 
 int qgroup_assign(struct qgroups *q, uint64_t member_id, uint64_t parent_id)
 {
+    SCOPED_LOCK(&q->lock);
     CLEANUP(id_list_clear) struct id_list before = {0};
     CLEANUP(id_list_clear) struct id_list after = {0};
     struct qgroup *member = qgroup_find(q, member_id), *parent = qgroup_find(q, parent_id);
@@ -248,6 +255,7 @@ int qgroup_assign(struct qgroups *q, uint64_t member_id, uint64_t parent_id)
 
 int qgroup_remove(struct qgroups *q, uint64_t member_id, uint64_t parent_id)
 {
+    SCOPED_LOCK(&q->lock);
     CLEANUP(id_list_clear) struct id_list before = {0};
     CLEANUP(id_list_clear) struct id_list after = {0};
     struct qgroup *member = qgroup_find(q, member_id), *parent = qgroup_find(q, parent_id);
@@ -279,6 +287,7 @@ static void set_one(struct qgroup_limit *limit, uint64_t flag, uint64_t value, u
 
 int qgroup_limit(struct qgroups *q, uint64_t id, const struct qgroup_limit *limit)
 {
+    SCOPED_LOCK(&q->lock);
     struct qgroup *group = qgroup_find(q, id);
 
     if (q->mode == QGROUPS_OFF)

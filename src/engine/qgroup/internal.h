@@ -3,6 +3,7 @@
 #ifndef COPSE_ENGINE_QGROUP_INTERNAL_H
 #define COPSE_ENGINE_QGROUP_INTERNAL_H
 
+#include <pthread.h>
 #include <uthash.h>
 
 #include "base/bits.h"
@@ -56,6 +57,12 @@ struct qgroup {
     struct id_list parents, members;
     bool dirty; /* info differs from its item */
 
+    struct qgroup_reserved {
+        int64_t door, pending, used_rfer, used_excl;
+    } own;                                /* level 0: reserve.c says what they are */
+    int64_t reserved_rfer, reserved_excl; /* sums over its subvolumes */
+    uint64_t summed;                      /* scratch of reserve.c */
+
     /* Scratch of counting (count.c): valid while `round` is the current one. */
     uint64_t round, visited;
     size_t old_roots, new_roots;
@@ -94,6 +101,13 @@ struct qgroups {
     struct rootsets sets;
     struct pair *pairs;
     uint64_t round, visit;
+
+    /*
+     * Reservations are made without the metadata lock. Who changes groups, their counters or what
+     * contains what has both; this one is recursive.
+     */
+    pthread_mutex_t lock;
+    uint64_t sum;
 };
 
 #define PROGRESS_DONE UINT64_MAX
@@ -168,6 +182,15 @@ int count_matters(struct qgroups *q, const struct rootset *from, const struct ro
 /* A subvolume now reaches all that another one reached when counted last. */
 int count_snapshot(struct qgroups *q, const struct qgroup_snapshot *snapshot) MUST_USE;
 void count_reset(struct qgroups *q);
+
+/* ---- reservations (reserve.c); q->lock held -------------------------------------------------- */
+
+/* What contains what has changed. */
+void reserve_rebuild(struct qgroups *q);
+/* What was used is counted now. */
+void reserve_counted(struct qgroups *q);
+/* The transaction has allocated that much, or given it up. */
+void reserve_used(struct qgroups *q, uint64_t tree, int64_t rfer, int64_t excl);
 
 /* ---- what changed (record.c, account.c, rescan.c) -------------------------------------------- */
 

@@ -5,6 +5,16 @@
 /* Extents that a rescan counts in one commit. */
 #define RESCAN_STEP 20000
 
+static void init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+}
+
 int qgroups_open(struct engine *engine, struct extents *extents, struct roots *roots,
                  struct qgroups **out)
 {
@@ -16,6 +26,7 @@ int qgroups_open(struct engine *engine, struct extents *extents, struct roots *r
     q->extents = extents;
     q->roots = roots;
     q->progress = PROGRESS_DONE;
+    init_lock(&q->lock);
     int ret = qgroups_load(q);
     if (ret < 0) {
         qgroups_close(q);
@@ -47,6 +58,7 @@ void qgroups_close(struct qgroups *q)
     free(q->snapshots);
     id_list_clear(&q->gone);
     qgroups_forget_all(q);
+    pthread_mutex_destroy(&q->lock);
     free(q);
 }
 
@@ -80,6 +92,7 @@ int qgroups_each(struct qgroups *q, int (*fn)(void *arg, const struct qgroup_vie
             .id = group->id,
             .rfer = group->info.rfer,
             .excl = group->info.excl,
+            .reserved = (uint64_t)MAX(group->reserved_rfer, 0),
             .limit = group->limit,
             .parents = group->parents.ids,
             .members = group->members.ids,
@@ -91,12 +104,6 @@ int qgroups_each(struct qgroups *q, int (*fn)(void *arg, const struct qgroup_vie
         if (ret != 0)
             return ret;
     }
-    return 0;
-}
-
-uint64_t qgroups_reserved(struct qgroups *q)
-{
-    (void)q;
     return 0;
 }
 
@@ -156,6 +163,7 @@ static int write_changes(struct qgroups *q)
 
 int qgroups_commit(struct qgroups *q)
 {
+    SCOPED_LOCK(&q->lock);
     int ret = 0;
 
     if (q->mode == QGROUPS_FULL && count_changes(q) < 0)
@@ -163,6 +171,7 @@ int qgroups_commit(struct qgroups *q)
     if (q->mode != QGROUPS_OFF)
         ret = write_changes(q);
     forget_changes(q);
+    reserve_counted(q);
     return ret;
 }
 

@@ -81,6 +81,23 @@ int qgroup_remove(struct qgroups *q, uint64_t member, uint64_t parent) MUST_USE;
 /* Sets what limit->flags names; the rest stays as it is. -ENOENT. */
 int qgroup_limit(struct qgroups *q, uint64_t id, const struct qgroup_limit *limit) MUST_USE;
 
+/* ---- reservations; no lock needed ------------------------------------------------------------ */
+
+/*
+ * Asks for that many bytes, data or tree blocks, for a subvolume: -EDQUOT where a limit of its
+ * group, or of any above, would be passed. To be given back with qgroups_leave once they are
+ * pending, allocated, or not needed.
+ */
+int qgroups_enter(struct qgroups *q, uint64_t tree, uint64_t bytes) MUST_USE;
+void qgroups_leave(struct qgroups *q, uint64_t tree, uint64_t bytes);
+/* Bytes of dirty data were added (or, below zero, written back or dropped). */
+void qgroups_pending(struct qgroups *q, uint64_t tree, int64_t bytes);
+/*
+ * The subvolume is about to be given references to that many bytes that another one has: -EDQUOT.
+ * Reserved until the next commit. (What is allocated for it is noticed without being told.)
+ */
+int qgroups_share(struct qgroups *q, uint64_t tree, uint64_t src, uint64_t bytes) MUST_USE;
+
 /* ---- subvolumes, within store_begin ---------------------------------------------------------- */
 
 /* Which groups a new subvolume joins. */

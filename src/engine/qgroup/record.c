@@ -41,6 +41,19 @@ static bool is_keyed(const struct extent_ref *ref)
     return ref->type == KEY_TREE_BLOCK_REF || ref->type == KEY_EXTENT_DATA_REF;
 }
 
+/* What is allocated counts from now on, and a tree block given up no more; data does until the
+ * commit, as its last reference may be elsewhere. */
+static void note_used(struct qgroups *q, const struct extent_touch *touch)
+{
+    int64_t bytes = (int64_t)touch->num_bytes;
+
+    SCOPED_LOCK(&q->lock);
+    if (touch->fresh)
+        reserve_used(q, touch->ref->root, bytes, bytes);
+    else if (!touch->data && !touch->subtree)
+        reserve_used(q, touch->ref->root, -bytes, touch->shared ? 0 : -bytes);
+}
+
 static int touched(void *arg, const struct extent_touch *touch)
 {
     struct qgroups *q = arg;
@@ -48,7 +61,11 @@ static int touched(void *arg, const struct extent_touch *touch)
     bool keyed = is_keyed(touch->ref);
     struct record *record;
 
-    if (q->mode != QGROUPS_FULL || (keyed && !is_fs_tree(touch->ref->root)))
+    if (q->mode == QGROUPS_OFF || (keyed && !is_fs_tree(touch->ref->root)))
+        return 0;
+    if (keyed)
+        note_used(q, touch);
+    if (q->mode != QGROUPS_FULL)
         return 0;
     TRY(record_get(q, &id, touch->level, &record));
     record->fresh |= touch->fresh;

@@ -58,6 +58,7 @@ static int join(struct qgroups *q, uint64_t id, const uint64_t *groups, size_t c
 int qgroups_subvol_made(struct qgroups *q, uint64_t id, uint64_t src, uint64_t inside,
                         const struct qgroup_inherit *inherit)
 {
+    SCOPED_LOCK(&q->lock);
     const struct qgroup *around = qgroup_find(q, inside);
 
     if (q->mode == QGROUPS_OFF)
@@ -72,6 +73,7 @@ int qgroups_subvol_made(struct qgroups *q, uint64_t id, uint64_t src, uint64_t i
 
 int qgroups_subvol_gone(struct qgroups *q, uint64_t id)
 {
+    SCOPED_LOCK(&q->lock);
     struct qgroup *group = qgroup_find(q, id);
 
     /* Made and removed in one transaction: others were counted as if it had stayed. */

@@ -27,6 +27,7 @@ struct store_private {
     struct reserve reserve;
     struct store_hooks hooks;
     void *hooks_arg;
+    uint64_t door_tree, door_bytes; /* what the change now running asked quotas for */
     bool readonly;
     bool changed; /* something was begun, or marked, since the last commit; atomic */
     bool uuid_tree_current;

@@ -185,7 +185,63 @@ void store_end(struct store *store)
             txn_abort(&store->engine, ret);
     }
     reserve_settle(store);
+    uint64_t tree = store->priv->door_tree, bytes = store->priv->door_bytes;
+    store->priv->door_bytes = 0;
     pthread_rwlock_unlock(&store->priv->meta);
+    if (bytes > 0)
+        qgroups_leave(store->qgroups, tree, bytes);
+}
+
+/* ---- quotas -----------------------------------------------------------------------------------
+ */
+
+static int settle(struct store *store)
+{
+    const struct store_hooks *hooks = &store->priv->hooks;
+
+    if (hooks->settle)
+        TRY(hooks->settle(store->priv->hooks_arg));
+    return store_commit(store);
+}
+
+int store_quota_enter(struct store *store, uint64_t tree, uint64_t bytes)
+{
+    int ret = qgroups_enter(store->qgroups, tree, bytes);
+
+    if (ret != -EDQUOT || store->priv->readonly)
+        return ret;
+    TRY(settle(store));
+    return qgroups_enter(store->qgroups, tree, bytes);
+}
+
+int store_quota_share(struct store *store, uint64_t tree, uint64_t src, uint64_t bytes)
+{
+    int ret = qgroups_share(store->qgroups, tree, src, bytes);
+
+    if (ret != -EDQUOT || store->priv->readonly)
+        return ret;
+    TRY(settle(store));
+    return qgroups_share(store->qgroups, tree, src, bytes);
+}
+
+/* Tree blocks that one operation makes at most, however many items it touches. */
+#define DOOR_NODES_MAX 12U
+
+int store_begin_in(struct store *store, uint64_t tree, enum store_intent intent, unsigned units)
+{
+    uint64_t bytes = (uint64_t)MIN(units, DOOR_NODES_MAX) * store->engine.nodesize;
+
+    if (intent != STORE_CREATE || store->priv->readonly)
+        return store_begin(store, intent, units);
+    TRY(store_quota_enter(store, tree, bytes));
+    int ret = store_begin(store, intent, units);
+    if (ret < 0) {
+        qgroups_leave(store->qgroups, tree, bytes);
+        return ret;
+    }
+    store->priv->door_tree = tree;
+    store->priv->door_bytes = bytes;
+    return 0;
 }
 
 /* ---- promises for later

@@ -29,6 +29,9 @@ struct store_options {
 struct store_hooks {
     /* Before anything else, metadata lock held: write inode items, pending snapshots ... */
     int (*before_commit)(void *arg);
+    /* A quota is full: write back, so that what was reserved can be counted. No lock of the store
+     * held; those of the inode at work may be. */
+    int (*settle)(void *arg);
     /* The superblock is durable (err 0), or the transaction is lost. */
     void (*after_commit)(void *arg, int err);
 };
@@ -69,6 +72,19 @@ enum store_intent {
  */
 int store_begin(struct store *store, enum store_intent intent, unsigned units) MUST_USE;
 void store_end(struct store *store);
+/*
+ * The same for a change in one subvolume, whose quota groups are asked for the metadata too when it
+ * is STORE_CREATE: -EDQUOT.
+ */
+int store_begin_in(struct store *store, uint64_t tree, enum store_intent intent,
+                   unsigned units) MUST_USE;
+/*
+ * qgroups_enter that settles before it answers -EDQUOT: what is dirty is written back and a commit
+ * counts what there really is. Without the lock.
+ */
+int store_quota_enter(struct store *store, uint64_t tree, uint64_t bytes) MUST_USE;
+/* qgroups_share in the same way. */
+int store_quota_share(struct store *store, uint64_t tree, uint64_t src, uint64_t bytes) MUST_USE;
 /* There is something for the next commit, though no change has been begun: an inode item in memory.
  * No lock needed. */
 void store_mark_changed(struct store *store);

@@ -80,12 +80,31 @@ static int copy_inline(struct clone *clone, uint64_t *done)
     return 0;
 }
 
+/* Another subvolume gets references to the whole extent. */
+static int clone_ask(const struct clone *clone, uint64_t done)
+{
+    struct store *store = clone->dst->fs->store;
+    struct mapping map;
+
+    if (clone->src->tree == clone->dst->tree)
+        return 0;
+    store_read_lock(store);
+    int ret = map_find(clone->src, clone->src_start + done, &map);
+    store_read_unlock(store);
+    if (ret < 0 || map.kind == MAP_INLINE || map.disk_bytenr == 0)
+        return ret;
+    return store_quota_share(store, clone->dst->tree->root.id, clone->src->tree->root.id,
+                             map.disk_num_bytes);
+}
+
 static int clone_step(struct clone *clone, uint64_t *done)
 {
     struct store *store = clone->dst->fs->store;
     bool is_inline = false;
 
-    TRY(store_begin(store, STORE_CREATE, units_for_items(FILE_DROP_STEP_ITEMS)));
+    TRY(clone_ask(clone, *done));
+    TRY(store_begin_in(store, clone->dst->tree->root.id, STORE_CREATE,
+                       units_for_items(FILE_DROP_STEP_ITEMS)));
     int ret = clone_item_locked(clone, done, &is_inline);
     store_end(store);
     if (ret == 0 && is_inline)

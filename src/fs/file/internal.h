@@ -108,6 +108,8 @@ struct file_state {
     uint64_t errors_taken;            /* the last that file_take_error told */
     const struct compress_wish *wish; /* of a defragmentation that holds the file; else NULL */
     bool moving;                      /* by a defragmentation: nothing is written in place */
+    uint64_t quota_pending; /* dirty and in flight, as quota groups were told */
+    uint64_t quota_nodes;   /* bytes of tree blocks reserved with it */
 
     /* Under file_shared->lock. */
     bool held;
@@ -328,6 +330,22 @@ int promise_take(struct fs *fs, const struct promise *want) MUST_USE;
 void promise_give_back(struct fs *fs, struct promise promise);
 /* Before runs give something back to the caller, who ends with promise_give_back. */
 void promise_expect(struct fs *fs);
+
+/* ---- quotas (quota.c) ------------------------------------------------------------------------ */
+
+/* What an operation has asked its quota groups for. */
+struct quota_door {
+    uint64_t bytes, nodes;
+};
+
+/* Asks for what is not dirty yet of [start, end), whole sectors: -EDQUOT. */
+int quota_enter(struct file_state *file, uint64_t start, uint64_t end,
+                struct quota_door *door) MUST_USE;
+/* It is dirty now, or was not needed. */
+void quota_leave(struct file_state *file, const struct quota_door *door);
+/* file->lock held. */
+void quota_pending_add(struct file_state *file, uint64_t bytes);
+void quota_pending_sub(struct file_state *file, uint64_t bytes);
 
 /* ---- changing the mapping; within store_begin ------------------------------------------------ */
 

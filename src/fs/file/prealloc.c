@@ -49,7 +49,7 @@ static int prealloc_all(struct inode *inode, uint64_t start, uint64_t end, struc
     while (start < end) {
         uint64_t from = start, n = MIN(end - start, DATA_EXTENT_MAX);
 
-        TRY(store_begin(store, STORE_CREATE, units_for_items(2)));
+        TRY(store_begin_in(store, inode->tree->root.id, STORE_CREATE, units_for_items(2)));
         int ret = put_prealloc(inode, start, start + n, &start);
         store_unpromise_data(store, start - from);
         promise->bytes -= start - from;
@@ -112,13 +112,20 @@ static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t limit,
     TRY(missing_bytes(inode, start, limit, over, &promise.bytes));
     if (promise.bytes == 0)
         return 0;
-    TRY(promise_take(inode->fs, &promise));
+    uint64_t tree = inode->tree->root.id, asked = promise.bytes;
+    TRY(store_quota_enter(inode->fs->store, tree, asked));
+    ret = promise_take(inode->fs, &promise);
+    if (ret < 0) {
+        qgroups_leave(inode->fs->store->qgroups, tree, asked);
+        return ret;
+    }
     for (; ret == 0 && start < limit; start = end) {
         ret = next_missing(inode, &start, limit, over, &end);
         if (ret == 0)
             ret = prealloc_all(inode, start, end, &promise);
     }
     promise_give_back(inode->fs, promise);
+    qgroups_leave(inode->fs->store->qgroups, tree, asked);
     return ret;
 }
 
@@ -126,7 +133,7 @@ int prealloc_set_flag(struct inode *inode)
 {
     if (inode->item.flags & INODE_PREALLOC)
         return 0;
-    TRY(store_begin(inode->fs->store, STORE_CREATE, units_for_items(0)));
+    TRY(store_begin_in(inode->fs->store, inode->tree->root.id, STORE_CREATE, units_for_items(0)));
     pthread_mutex_lock(&inode->item_lock);
     inode->item.flags |= INODE_PREALLOC;
     pthread_mutex_unlock(&inode->item_lock);
@@ -139,7 +146,7 @@ static int grow_to(struct inode *inode, uint64_t size)
 {
     if (size <= size_get(inode))
         return 0;
-    TRY(store_begin(inode->fs->store, STORE_CREATE, units_for_items(4)));
+    TRY(store_begin_in(inode->fs->store, inode->tree->root.id, STORE_CREATE, units_for_items(4)));
     size_set(inode, size);
     int ret = size_settle(inode, 0, 0, 0);
     store_end(inode->fs->store);

@@ -211,12 +211,14 @@ void file_unhold(struct file_state *file)
 
 void file_pending_add(struct file_state *file, uint64_t bytes)
 {
+    quota_pending_add(file, bytes);
     SCOPED_LOCK(&file->inode->fs->files->lock);
     file->inode->fs->files->pending_bytes += bytes;
 }
 
 void file_pending_sub(struct file_state *file, uint64_t bytes)
 {
+    quota_pending_sub(file, bytes);
     SCOPED_LOCK(&file->inode->fs->files->lock);
     INVARIANT(file->inode->fs->files->pending_bytes >= bytes, "I2: pending bytes are counted once");
     file->inode->fs->files->pending_bytes -= bytes;

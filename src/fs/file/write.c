@@ -147,7 +147,10 @@ int write_range(struct inode *inode, const void *buf, size_t len, uint64_t offse
             .end = round_up_to(piece_end, sector),
         };
 
+        struct quota_door door;
+        TRY(quota_enter(file, src.start, src.end, &door));
         int ret = write_piece(file, &src, &reached);
+        quota_leave(file, &door);
         if (reached > at)
             *done += MIN(reached, piece_end) - at;
         if (ret < 0)

@@ -379,6 +379,11 @@ int writeback_for_space(struct fs *fs)
     return store_commit(fs->store);
 }
 
+int files_settle(struct fs *fs)
+{
+    return writeback_for_space(fs);
+}
+
 /* ---- in the background ----------------------------------------------------------------------- */
 
 static uint64_t dirty_limit(const struct fs *fs)

@@ -44,6 +44,13 @@ static int before_commit(void *arg)
     return inodes_write_dirty(&m->fs);
 }
 
+static int settle(void *arg)
+{
+    struct mount *m = arg;
+
+    return files_settle(&m->fs);
+}
+
 static void after_commit(void *arg, int err)
 {
     struct mount *m = arg;
@@ -378,6 +385,7 @@ int mount_open(struct env *env, struct dev **devs, unsigned count,
 {
     static const struct store_hooks hooks = {
         .before_commit = before_commit,
+        .settle = settle,
         .after_commit = after_commit,
     };
     const struct memory memory = divide_memory(options);

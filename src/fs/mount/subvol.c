@@ -82,7 +82,7 @@ int mount_subvol_create(struct mount *m, struct inode *dir, const char *name, si
     struct subvol_name subvol = {name, (uint16_t)len, inherit.count ? &inherit : NULL};
 
     TRY(subvol_name_ok(dir, name, len));
-    TRY(store_begin(m->fs.store, STORE_CREATE, SUBVOL_CREATE_UNITS));
+    TRY(store_begin_in(m->fs.store, dir->tree->root.id, STORE_CREATE, SUBVOL_CREATE_UNITS));
     int ret = create_locked(m, dir, &subvol, options, cred, out);
     store_end(m->fs.store);
     return ret;
@@ -120,7 +120,8 @@ int mount_subvol_snapshot(struct mount *m, struct inode *src, struct inode *dir,
     TRY(may_be_source(src));
     TRY(subvol_name_ok(dir, name, len));
     TRY(files_quiesce(&m->fs, src->tree->root.id));
-    int ret = store_begin(m->fs.store, STORE_CREATE, subvol_snapshot_units(src->tree));
+    int ret = store_begin_in(m->fs.store, dir->tree->root.id, STORE_CREATE,
+                             subvol_snapshot_units(src->tree));
     if (ret == 0) {
         ret = snapshot_locked(m, src, dir, &subvol, options, &made);
         store_end(m->fs.store);
