@@ -92,11 +92,18 @@ int qgroups_enter(struct qgroups *q, uint64_t tree, uint64_t bytes) MUST_USE;
 void qgroups_leave(struct qgroups *q, uint64_t tree, uint64_t bytes);
 /* Bytes of dirty data were added (or, below zero, written back or dropped). */
 void qgroups_pending(struct qgroups *q, uint64_t tree, int64_t bytes);
+/* Subvolumes known to reference an extent; a few are enough. */
+#define QGROUP_SHARERS_MAX 32
+struct qgroup_sharers {
+    uint64_t trees[QGROUP_SHARERS_MAX];
+    size_t count;
+};
 /*
- * The subvolume is about to be given references to that many bytes that another one has: -EDQUOT.
- * Reserved until the next commit. (What is allocated for it is noticed without being told.)
+ * The subvolume is about to be given references to an extent that these have: -EDQUOT. Reserved
+ * until the next commit. (What is allocated for it is noticed without being told.)
  */
-int qgroups_share(struct qgroups *q, uint64_t tree, uint64_t src, uint64_t bytes) MUST_USE;
+int qgroups_share(struct qgroups *q, uint64_t tree, const struct qgroup_sharers *have,
+                  uint64_t bytes) MUST_USE;
 
 /* ---- subvolumes, within store_begin ---------------------------------------------------------- */
 

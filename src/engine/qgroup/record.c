@@ -85,8 +85,14 @@ static int changed(void *arg, const struct extent_event *event)
     if (q->mode != QGROUPS_FULL)
         return 0;
     HASH_FIND(hh, q->records, &id, sizeof(id), record);
-    if (!record)
+    if (!record && (!event->data || !(event->fresh || event->freed)))
         return 0;
+    /* An extent was split: nobody asked for references, but it is gone and its parts are new. */
+    if (!record) {
+        TRY(record_get(q, &id, event->level, &record));
+        record->one = false;
+        record->fresh = event->fresh;
+    }
     record->freed = event->freed;
     record->generation = event->generation;
     return 0;

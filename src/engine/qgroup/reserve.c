@@ -134,7 +134,7 @@ void qgroups_leave(struct qgroups *q, uint64_t tree, uint64_t bytes)
     add(q, group, -less, -less);
 }
 
-/* Groups that have the source reference its bytes already: they are passed over. */
+/* Groups that reference the bytes already are passed over. */
 static void pass_over(struct qgroups *q, struct qgroup *group)
 {
     if (!group)
@@ -144,34 +144,30 @@ static void pass_over(struct qgroups *q, struct qgroup *group)
         pass_over(q, qgroup_find(q, group->parents.ids[i]));
 }
 
-int qgroups_share(struct qgroups *q, uint64_t tree, uint64_t src, uint64_t bytes)
+static void pass_over_all(struct qgroups *q, const struct qgroup_sharers *have)
+{
+    q->sum++;
+    for (size_t i = 0; i < have->count; i++)
+        pass_over(q, qgroup_find(q, have->trees[i]));
+}
+
+int qgroups_share(struct qgroups *q, uint64_t tree, const struct qgroup_sharers *have,
+                  uint64_t bytes)
 {
     SCOPED_LOCK(&q->lock);
     struct qgroup *group = q->mode == QGROUPS_OFF ? NULL : qgroup_find(q, tree);
     struct asked asked = {bytes, 0};
 
-    if (!group || tree == src)
+    if (!group)
         return 0;
-    q->sum++;
-    pass_over(q, qgroup_find(q, src));
+    pass_over_all(q, have);
+    if (group->summed == q->sum)
+        return 0;
     TRY(check_up(q, group, &asked));
-    q->sum++;
-    pass_over(q, qgroup_find(q, src));
+    pass_over_all(q, have);
     add_up(q, group, (int64_t)bytes, 0);
     group->own.used_rfer += (int64_t)bytes;
     return 0;
-}
-
-void qgroups_pending(struct qgroups *q, uint64_t tree, int64_t bytes)
-{
-    SCOPED_LOCK(&q->lock);
-    struct qgroup *group = qgroup_find(q, tree);
-
-    if (!group)
-        return;
-    bytes = MAX(bytes, -group->own.pending);
-    group->own.pending += bytes;
-    add(q, group, bytes, bytes);
 }
 
 uint64_t qgroups_reserved(struct qgroups *q)

@@ -195,12 +195,12 @@ void store_end(struct store *store)
 /* ---- quotas -----------------------------------------------------------------------------------
  */
 
-static int settle(struct store *store)
+static int settle(struct store *store, bool again)
 {
     const struct store_hooks *hooks = &store->priv->hooks;
 
     if (hooks->settle)
-        TRY(hooks->settle(store->priv->hooks_arg));
+        TRY(hooks->settle(store->priv->hooks_arg, again));
     return store_commit(store);
 }
 
@@ -208,20 +208,23 @@ int store_quota_enter(struct store *store, uint64_t tree, uint64_t bytes)
 {
     int ret = qgroups_enter(store->qgroups, tree, bytes);
 
-    if (ret != -EDQUOT || store->priv->readonly)
-        return ret;
-    TRY(settle(store));
-    return qgroups_enter(store->qgroups, tree, bytes);
+    for (int again = 0; again < 2 && ret == -EDQUOT && !store->priv->readonly; again++) {
+        TRY(settle(store, again != 0));
+        ret = qgroups_enter(store->qgroups, tree, bytes);
+    }
+    return ret;
 }
 
-int store_quota_share(struct store *store, uint64_t tree, uint64_t src, uint64_t bytes)
+int store_quota_share(struct store *store, uint64_t tree, const struct qgroup_sharers *have,
+                      uint64_t bytes)
 {
-    int ret = qgroups_share(store->qgroups, tree, src, bytes);
+    int ret = qgroups_share(store->qgroups, tree, have, bytes);
 
-    if (ret != -EDQUOT || store->priv->readonly)
-        return ret;
-    TRY(settle(store));
-    return qgroups_share(store->qgroups, tree, src, bytes);
+    for (int again = 0; again < 2 && ret == -EDQUOT && !store->priv->readonly; again++) {
+        TRY(settle(store, again != 0));
+        ret = qgroups_share(store->qgroups, tree, have, bytes);
+    }
+    return ret;
 }
 
 /* Tree blocks that one operation makes at most, however many items it touches. */

@@ -29,9 +29,10 @@ struct store_options {
 struct store_hooks {
     /* Before anything else, metadata lock held: write inode items, pending snapshots ... */
     int (*before_commit)(void *arg);
-    /* A quota is full: write back, so that what was reserved can be counted. No lock of the store
-     * held; those of the inode at work may be. */
-    int (*settle)(void *arg);
+    /* A quota is full: write back, so that what was reserved can be counted; again: that was not
+     * enough, give back what nobody reaches. No lock of the store held; those of the inode at work
+     * may be. */
+    int (*settle)(void *arg, bool again);
     /* The superblock is durable (err 0), or the transaction is lost. */
     void (*after_commit)(void *arg, int err);
 };
@@ -84,7 +85,8 @@ int store_begin_in(struct store *store, uint64_t tree, enum store_intent intent,
  */
 int store_quota_enter(struct store *store, uint64_t tree, uint64_t bytes) MUST_USE;
 /* qgroups_share in the same way. */
-int store_quota_share(struct store *store, uint64_t tree, uint64_t src, uint64_t bytes) MUST_USE;
+int store_quota_share(struct store *store, uint64_t tree, const struct qgroup_sharers *have,
+                      uint64_t bytes) MUST_USE;
 /* There is something for the next commit, though no change has been begun: an inode item in memory.
  * No lock needed. */
 void store_mark_changed(struct store *store);

@@ -80,21 +80,36 @@ static int copy_inline(struct clone *clone, uint64_t *done)
     return 0;
 }
 
-/* Another subvolume gets references to the whole extent. */
+static int note_sharer(void *arg, const struct extent_ref *ref)
+{
+    struct qgroup_sharers *have = arg;
+
+    if (ref->type != KEY_EXTENT_DATA_REF)
+        return 0;
+    have->trees[have->count++] = ref->root;
+    return have->count == QGROUP_SHARERS_MAX;
+}
+
+/* Another subvolume gets references to the whole extent, if it has none yet. */
 static int clone_ask(const struct clone *clone, uint64_t done)
 {
+    uint64_t src = clone->src->tree->root.id, dst = clone->dst->tree->root.id;
     struct store *store = clone->dst->fs->store;
+    struct qgroup_sharers have = {{src}, 1};
     struct mapping map;
 
-    if (clone->src->tree == clone->dst->tree)
+    if (src == dst)
         return 0;
     store_read_lock(store);
     int ret = map_find(clone->src, clone->src_start + done, &map);
+    bool shares = ret == 0 && map.kind != MAP_INLINE && map.disk_bytenr != 0;
+    if (shares)
+        ret = extent_each_ref(store->extents, map.disk_bytenr, map.disk_num_bytes, 0, note_sharer,
+                              &have);
     store_read_unlock(store);
-    if (ret < 0 || map.kind == MAP_INLINE || map.disk_bytenr == 0)
+    if (ret < 0 || !shares)
         return ret;
-    return store_quota_share(store, clone->dst->tree->root.id, clone->src->tree->root.id,
-                             map.disk_num_bytes);
+    return store_quota_share(store, dst, &have, map.disk_num_bytes);
 }
 
 static int clone_step(struct clone *clone, uint64_t *done)

@@ -99,8 +99,9 @@ int file_each_extent(struct inode *inode, uint64_t offset, uint64_t len,
 int file_writeback(struct inode *inode) MUST_USE;
 /* The same, with the errors that this one has not seen; see file_new_error. */
 int file_writeback_for(struct inode *inode, uint64_t *seen) MUST_USE;
-/* Writes back every file that nobody is at work on, and commits. Locks of inodes may be held. */
-int files_settle(struct fs *fs) MUST_USE;
+/* Writes back every file that nobody is at work on, and commits; or, when that was done, gives back
+ * what no file reaches. Locks of inodes may be held. */
+int files_settle(struct fs *fs, bool again) MUST_USE;
 /* The same for all inodes. */
 int files_writeback_all(struct fs *fs) MUST_USE;
 /* The same for all inodes of one tree (before a send; before a snapshot: files_quiesce). */

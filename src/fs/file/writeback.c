@@ -379,9 +379,11 @@ int writeback_for_space(struct fs *fs)
     return store_commit(fs->store);
 }
 
-int files_settle(struct fs *fs)
+int files_settle(struct fs *fs, bool again)
 {
-    return writeback_for_space(fs);
+    uint64_t freed;
+
+    return again ? files_reclaim_for_space(fs, &freed) : writeback_for_space(fs);
 }
 
 /* ---- in the background ----------------------------------------------------------------------- */

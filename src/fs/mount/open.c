@@ -44,11 +44,11 @@ static int before_commit(void *arg)
     return inodes_write_dirty(&m->fs);
 }
 
-static int settle(void *arg)
+static int settle(void *arg, bool again)
 {
     struct mount *m = arg;
 
-    return files_settle(&m->fs);
+    return files_settle(&m->fs, again);
 }
 
 static void after_commit(void *arg, int err)
