@@ -26,6 +26,7 @@
 #define FILES 8
 #define GROUPS 5
 #define PIECE (256 * KIB)
+#define KEPT_MAX 64
 
 struct subvol {
     char name[16];
@@ -39,7 +40,9 @@ struct run {
     struct dev *disk;
     struct mount *m;
     struct subvol subvols[SUBVOLS];
-    unsigned made; /* for names */
+    unsigned made;           /* for names */
+    uint64_t kept[KEPT_MAX]; /* groups that must stay within their limit on referenced bytes */
+    size_t kept_count;
     uint8_t data[PIECE];
     char error[512];
 };
@@ -132,6 +135,37 @@ static int start(struct run *run)
     return 0;
 }
 
+static int note_limit(void *arg, const struct copse_qgroup *group)
+{
+    struct run *run = arg;
+
+    if ((group->limits & COPSE_QGROUP_MAX_RFER) && group->referenced <= group->max_referenced &&
+        run->kept_count < KEPT_MAX)
+        run->kept[run->kept_count++] = group->id;
+    return 0;
+}
+
+/* Groups that are within their limit now must stay so. */
+static int note_limits(struct run *run)
+{
+    run->kept_count = 0;
+    return mount_qgroup_list(run->m, note_limit, run);
+}
+
+static int keeps_limit(void *arg, const struct copse_qgroup *group)
+{
+    struct run *run = arg;
+
+    for (size_t i = 0; i < run->kept_count; i++)
+        if (run->kept[i] == group->id && (group->limits & COPSE_QGROUP_MAX_RFER) &&
+            group->referenced > group->max_referenced)
+            snprintf(run->error, sizeof(run->error),
+                     "group %llx: %llu bytes, over its limit of %llu",
+                     (unsigned long long)group->id, (unsigned long long)group->referenced,
+                     (unsigned long long)group->max_referenced);
+    return 0;
+}
+
 static int check(struct run *run)
 {
     struct copse_quota_status status;
@@ -145,16 +179,20 @@ static int check(struct run *run)
                  status.inconsistent, (unsigned long long)status.reserved);
         return -1;
     }
-    return count_compare(run->m, run->error, sizeof(run->error));
+    TRY(count_compare(run->m, run->error, sizeof(run->error)));
+    TRY(mount_qgroup_list(run->m, keeps_limit, run));
+    return run->error[0] ? -1 : 0;
 }
 
 static int reopen(struct run *run, bool crash)
 {
     put_all(run);
-    if (crash)
+    if (crash) {
         mount_crash(run->m);
-    else
+        run->kept_count = 0; /* limits are gone that were not durable */
+    } else {
         TRY(mount_close(run->m));
+    }
     run->m = NULL;
     TRY(open_fs(run));
     return check(run);
@@ -322,6 +360,8 @@ static int do_group(struct run *run)
 {
     uint64_t member = some_group(run, false), group = some_group(run, true);
 
+    /* Assigning may pass a limit. */
+    run->kept_count = 0;
     tell(run, "group %llx %llx", (unsigned long long)member, (unsigned long long)group);
     switch (below(run, 8)) {
     case 0:
@@ -341,6 +381,42 @@ static int do_group(struct run *run)
     }
 }
 
+static int do_delete(struct run *run)
+{
+    struct subvol *subvol = some_subvol(run);
+
+    if (subvol == &run->subvols[0])
+        return -EBUSY;
+    tell(run, "delete %s", subvol->name);
+    mount_put(run->m, subvol->root);
+    subvol->root = NULL;
+    return mount_subvol_delete(run->m, run->m->root, subvol->name, strlen(subvol->name));
+}
+
+static int do_clean(struct run *run)
+{
+    unsigned left;
+
+    tell(run, "clean");
+    return mount_subvol_clean(run->m, &left);
+}
+
+/* A limit that some of what follows will meet. */
+static int do_limit(struct run *run)
+{
+    uint64_t group = some_group(run, below(run, 2) == 0);
+    uint64_t bytes = below(run, 4) == 0 ? COPSE_QGROUP_NO_LIMIT : below(run, 6 * MIB);
+    bool rfer = below(run, 3) > 0;
+
+    tell(run, "limit %llx %llu %s", (unsigned long long)group, (unsigned long long)bytes,
+         rfer ? "referenced" : "exclusive");
+    TRY(check(run));
+    int ret = mount_qgroup_limit(run->m, group,
+                                 rfer ? COPSE_QGROUP_MAX_RFER : COPSE_QGROUP_MAX_EXCL, bytes);
+    TRY(note_limits(run));
+    return ret;
+}
+
 static int do_rescan(struct run *run)
 {
     tell(run, "rescan");
@@ -357,6 +433,12 @@ static int one(struct run *run)
         return do_rescan(run);
     if (what < 4)
         return do_group(run);
+    if (what < 5)
+        return do_delete(run);
+    if (what < 6)
+        return do_clean(run);
+    if (what < 8)
+        return do_limit(run);
     return often[below(run, ARRAY_LEN(often))](run);
 }
 
@@ -378,6 +460,20 @@ static int try_run(struct run *run)
     return reopen(run, false);
 }
 
+/* For a look at what went wrong. */
+static void keep_image(struct run *run)
+{
+    const char *path = getenv("QUOTA_IMAGE");
+    FILE *file = path ? fopen(path, "w") : NULL;
+
+    for (uint64_t at = 0; file && at < DEVICE_BYTES; at += PIECE)
+        if (dev_read(run->disk, at, run->data, PIECE) < 0 ||
+            fwrite(run->data, 1, PIECE, file) != PIECE)
+            break;
+    if (file)
+        fclose(file);
+}
+
 static bool run_seed(uint64_t seed, bool told)
 {
     struct run *run = calloc(1, sizeof(*run));
@@ -392,6 +488,8 @@ static bool run_seed(uint64_t seed, bool told)
         put_all(run);
         mount_crash(run->m);
     }
+    if (run->disk && ret < 0)
+        keep_image(run);
     if (run->disk)
         dev_close(run->disk);
     if (run->env)

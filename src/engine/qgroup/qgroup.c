@@ -128,7 +128,10 @@ static int count_changes(struct qgroups *q)
 /* Counting went wrong: the file system itself is none the worse for it. */
 static void lose_count(struct qgroups *q)
 {
+    /* A rescan would stop at the same place for ever. */
+    q->flags &= ~QGROUP_STATUS_RESCAN;
     q->flags |= QGROUP_STATUS_INCONSISTENT;
+    q->progress = PROGRESS_DONE;
     env_note(q->engine->env, NOTE_WARNING, "%s: quotas became inconsistent: %s",
              vol_label(q->engine->vol), fail_message());
     fail_clear();

@@ -170,6 +170,18 @@ int qgroups_share(struct qgroups *q, uint64_t tree, const struct qgroup_sharers 
     return 0;
 }
 
+void qgroups_pending(struct qgroups *q, uint64_t tree, int64_t bytes)
+{
+    SCOPED_LOCK(&q->lock);
+    struct qgroup *group = qgroup_find(q, tree);
+
+    if (!group)
+        return;
+    bytes = MAX(bytes, -group->own.pending);
+    group->own.pending += bytes;
+    add(q, group, bytes, bytes);
+}
+
 uint64_t qgroups_reserved(struct qgroups *q)
 {
     SCOPED_LOCK(&q->lock);

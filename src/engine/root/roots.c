@@ -212,10 +212,31 @@ static void mark_deleted(struct tree_handle *tree)
     __atomic_store_n(&tree->deleted, true, __ATOMIC_RELEASE);
 }
 
+static int learn_highest_id(struct roots *roots)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    struct key key = key_make(OBJ_LAST_FREE, UINT8_MAX, UINT64_MAX);
+    uint64_t highest = OBJ_FIRST_FREE - 1;
+
+    if (roots->highest_id != 0)
+        return 0;
+    int ret = tree_search_le(&roots->engine->root_tree, &key, &path);
+    if (ret < 0)
+        return ret;
+    if (ret == 0) {
+        path_key(&path, &key);
+        highest = MAX(highest, key.objectid);
+    }
+    roots->highest_id = highest;
+    return 0;
+}
+
 int roots_delete(struct roots *roots, struct tree_handle *tree)
 {
     struct key key = key_make(tree->root.id, KEY_ROOT_ITEM, tree->item_offset);
 
+    /* An id is not given twice while its first handle lives. */
+    TRY(learn_highest_id(roots));
     TRY(tree_delete(&roots->engine->root_tree, &key));
     unlist_dirty(roots, tree);
     mark_deleted(tree);
@@ -229,20 +250,7 @@ bool tree_is_deleted(const struct tree_handle *tree)
 
 int roots_new_id(struct roots *roots, uint64_t *id)
 {
-    if (roots->highest_id == 0) {
-        AUTO_PATH struct path path = PATH_INIT;
-        struct key key = key_make(OBJ_LAST_FREE, UINT8_MAX, UINT64_MAX);
-        uint64_t highest = OBJ_FIRST_FREE - 1;
-
-        int ret = tree_search_le(&roots->engine->root_tree, &key, &path);
-        if (ret < 0)
-            return ret;
-        if (ret == 0) {
-            path_key(&path, &key);
-            highest = MAX(highest, key.objectid);
-        }
-        roots->highest_id = highest;
-    }
+    TRY(learn_highest_id(roots));
     if (roots->highest_id >= OBJ_LAST_FREE)
         return fail(-ENOSPC, "no subvolume ids left");
     *id = ++roots->highest_id;

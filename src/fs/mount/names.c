@@ -87,7 +87,7 @@ int begin_on(const struct inode *inode, enum store_intent intent, unsigned units
 {
     struct store *store = inode->fs->store;
 
-    TRY(store_begin(store, intent, units));
+    TRY(store_begin_in(store, inode->tree->root.id, intent, units));
     int ret = inode_is_there(inode);
     if (ret == 0 && (inode->tree->item.flags & ROOT_SUBVOL_RDONLY))
         ret = fail(-EROFS, "subvolume %llu is read-only", (unsigned long long)inode->tree->root.id);
