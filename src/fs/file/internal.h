@@ -108,8 +108,8 @@ struct file_state {
     uint64_t errors_taken;            /* the last that file_take_error told */
     const struct compress_wish *wish; /* of a defragmentation that holds the file; else NULL */
     bool moving;                      /* by a defragmentation: nothing is written in place */
-    uint64_t quota_pending; /* dirty and in flight, as quota groups were told */
-    uint64_t quota_nodes;   /* bytes of tree blocks reserved with it */
+    uint64_t quota_pending;           /* dirty and in flight, as quota groups were told */
+    uint64_t quota_nodes;             /* bytes of tree blocks reserved with it */
 
     /* Under file_shared->lock. */
     bool held;
@@ -338,8 +338,9 @@ struct quota_door {
     uint64_t bytes, nodes;
 };
 
-/* Asks for what is not dirty yet of [start, end), whole sectors: -EDQUOT. */
-int quota_enter(struct file_state *file, uint64_t start, uint64_t end,
+/* Before [start, end), whole sectors, becomes dirty: asks for that many bytes, and for the tree
+ * blocks it may need. -EDQUOT. */
+int quota_enter(struct file_state *file, uint64_t start, uint64_t end, uint64_t bytes,
                 struct quota_door *door) MUST_USE;
 /* It is dirty now, or was not needed. */
 void quota_leave(struct file_state *file, const struct quota_door *door);

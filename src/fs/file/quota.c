@@ -19,45 +19,39 @@ static uint64_t tree_of(const struct file_state *file)
     return file->inode->tree->root.id;
 }
 
-/* Bytes of [start, end) that are not dirty, and in how many stretches they begin anew. */
-static uint64_t missing(const struct file_state *file, uint64_t start, uint64_t end,
-                        unsigned *stretches)
+/* In how many stretches [start, end) is not dirty and does not go on from what is. */
+static unsigned new_stretches(const struct file_state *file, uint64_t start, uint64_t end)
 {
-    uint64_t sum = 0;
+    unsigned stretches = 0;
 
-    *stretches = 0;
     while (start < end) {
         const struct run *run = runs_after(&file->dirty, start);
-        uint64_t gap_end = run ? MIN(end, run->start) : end;
 
-        if (gap_end > start) {
-            sum += gap_end - start;
-            *stretches += start == 0 || !runs_sector_is_dirty(file, start - 1);
-        }
+        if (!run || run->start > start)
+            stretches += start == 0 || !runs_sector_is_dirty(file, start - 1);
         start = run ? run_end(run) : end;
     }
-    return sum;
+    return stretches;
 }
 
-int quota_enter(struct file_state *file, uint64_t start, uint64_t end, struct quota_door *door)
+int quota_enter(struct file_state *file, uint64_t start, uint64_t end, uint64_t bytes,
+                struct quota_door *door)
 {
-    unsigned stretches;
-
     *door = (struct quota_door){0};
     pthread_mutex_lock(&file->lock);
-    uint64_t bytes = missing(file, start, end, &stretches);
+    uint64_t nodes = (uint64_t)new_stretches(file, start, end) * STRETCH_NODES;
     pthread_mutex_unlock(&file->lock);
-    if (bytes == 0)
+    nodes *= file_engine(file->inode)->nodesize;
+    if (bytes + nodes == 0)
         return 0;
-    door->nodes = (uint64_t)stretches * STRETCH_NODES * file_engine(file->inode)->nodesize;
-    TRY(store_quota_enter(file->inode->fs->store, tree_of(file), bytes + door->nodes));
-    door->bytes = bytes;
+    TRY(store_quota_enter(file->inode->fs->store, tree_of(file), bytes + nodes));
+    *door = (struct quota_door){bytes, nodes};
     return 0;
 }
 
 void quota_leave(struct file_state *file, const struct quota_door *door)
 {
-    if (door->bytes == 0)
+    if (door->bytes + door->nodes == 0)
         return;
     pthread_mutex_lock(&file->lock);
     /* For as long as any of it is pending. */

@@ -104,15 +104,19 @@ static int try_piece(struct file_state *file, struct run_source *src, struct edg
     look_at_edges(file, src, edges);
     pthread_mutex_unlock(&file->lock);
     TRY(load_edges(file->inode, src, edges));
+    struct quota_door door;
+    TRY(quota_enter(file, src->start, src->end, promise.bytes, &door));
     int ret = promise_take(fs, &promise);
+    if (ret == 0) {
+        *written = write_promised(file, src, edges, &promise, reached);
+        promise_give_back(fs, promise);
+    }
+    quota_leave(file, &door);
     if (ret == -ENOSPC && flight_awaited(file)) {
         fail_clear();
-        return 0;
+        ret = 0;
     }
-    TRY(ret);
-    *written = write_promised(file, src, edges, &promise, reached);
-    promise_give_back(fs, promise);
-    return 0;
+    return ret;
 }
 
 static int write_piece(struct file_state *file, struct run_source *src, uint64_t *reached)
@@ -147,10 +151,7 @@ int write_range(struct inode *inode, const void *buf, size_t len, uint64_t offse
             .end = round_up_to(piece_end, sector),
         };
 
-        struct quota_door door;
-        TRY(quota_enter(file, src.start, src.end, &door));
         int ret = write_piece(file, &src, &reached);
-        quota_leave(file, &door);
         if (reached > at)
             *done += MIN(reached, piece_end) - at;
         if (ret < 0)
