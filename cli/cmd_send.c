@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* send: read-only subvolumes as a stream. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@ struct sending {
     const char **clone_args;
     unsigned clone_count;
     unsigned protocol;
+    bool reparent;
+    uint8_t reparent_uuid[16];
     bool compressed_data, no_data, one_stream, quiet, verbose;
     struct chosen parent, *clones;
     copse_node **clone_nodes;
@@ -88,6 +91,57 @@ static int show_progress(void *arg, const struct copse_stream_progress *progress
     return cli_interrupted();
 }
 
+/* "01234567-89ab-…", 32 digits in all. */
+static bool parse_uuid(const char *text, uint8_t out[16])
+{
+    unsigned digits = 0;
+
+    for (; *text; text++) {
+        if (*text == '-')
+            continue;
+        const char *hex = "0123456789abcdef", *at = strchr(hex, tolower((unsigned char)*text));
+        if (!at || digits == 32)
+            return false;
+        out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | (at - hex));
+        digits++;
+    }
+    return digits == 32;
+}
+
+static bool are_related(const struct copse_subvol *a, const struct copse_subvol *b)
+{
+    static const uint8_t none[16];
+
+    return memcmp(a->parent_uuid, none, 16) != 0 &&
+           (memcmp(a->parent_uuid, b->parent_uuid, 16) == 0 ||
+            memcmp(a->parent_uuid, b->uuid, 16) == 0);
+}
+
+/* Without -p, as with btrfs: the clone source of the same origin that is nearest in time. NULL:
+ * none is. */
+static copse_node *parent_for(struct sending *s, copse_node *node)
+{
+    struct copse_subvol wanted, other;
+    uint64_t nearest = UINT64_MAX;
+    copse_node *best = NULL;
+
+    if (s->parent.open)
+        return s->parent.file.node;
+    if (copse_subvol_of(node, &wanted) < 0)
+        return NULL;
+    for (unsigned i = 0; i < s->clone_count; i++) {
+        if (copse_subvol_of(s->clone_nodes[i], &other) < 0 || !are_related(&wanted, &other))
+            continue;
+        uint64_t away = wanted.ctransid > other.ctransid ? wanted.ctransid - other.ctransid
+                                                         : other.ctransid - wanted.ctransid;
+        if (other.id != wanted.id && away < nearest) {
+            nearest = away;
+            best = s->clone_nodes[i];
+        }
+    }
+    return best;
+}
+
 static int send_one(struct sending *s, const char *arg, struct stream_file *file, bool first,
                     bool last)
 {
@@ -100,7 +154,8 @@ static int send_one(struct sending *s, const char *arg, struct stream_file *file
         release(&chosen);
         return result;
     }
-    options.parent = s->parent.open ? s->parent.file.node : NULL;
+    options.parent = parent_for(s, chosen.file.node);
+    options.reparent = s->reparent ? s->reparent_uuid : NULL;
     options.clones = s->clone_nodes;
     options.clone_count = s->clone_count;
     options.protocol = s->protocol;
@@ -137,7 +192,7 @@ static int send_all(struct sending *s, int argc, char **argv)
     return result ? result : closed;
 }
 
-enum { OPTION_PROTO = 256, OPTION_COMPRESSED, OPTION_NO_DATA };
+enum { OPTION_PROTO = 256, OPTION_COMPRESSED, OPTION_NO_DATA, OPTION_REPARENT };
 
 static int take_option(struct sending *s, int option)
 {
@@ -155,6 +210,9 @@ static int take_option(struct sending *s, int option)
     case 'f':
         s->output = optarg;
         return 0;
+    case OPTION_REPARENT:
+        s->reparent = parse_uuid(optarg, s->reparent_uuid);
+        return s->reparent ? 0 : cli_usage(s->cli, "--reparent %s: not a uuid", optarg);
     case OPTION_PROTO:
         if (!parse_number(optarg, &number) || number > 3)
             return cli_usage(s->cli, "--proto %s: not 1, 2 or 3", optarg);
@@ -175,6 +233,7 @@ int cmd_send(struct cli *cli, int argc, char **argv)
     static const struct option longs[] = {{"proto", required_argument, NULL, OPTION_PROTO},
                                           {"compressed-data", no_argument, NULL, OPTION_COMPRESSED},
                                           {"no-data", no_argument, NULL, OPTION_NO_DATA},
+                                          {"reparent", required_argument, NULL, OPTION_REPARENT},
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {0}};

@@ -132,7 +132,9 @@ const struct command commands[] = {
         "-p P  what differs from that snapshot   -c P  which may be cloned from\n"
         "-f FILE  to there, else to standard output   -e  one stream for several subvolumes\n"
         "--proto N  1, 2 or 3 (1)   --compressed-data  as it is on disk\n"
-        "--no-data  only say where data differs   -q  say less   -v  say more"),
+        "--no-data  only say where data differs   -q  say less   -v  say more\n"
+        "--reparent UUID  receivers know the parent by that uuid\n"
+        "Without -p the nearest relative among the -c is the parent."),
     TOP(receive, "[-f FILE] [-e] [-E N] P  |  --dump | --to-dir DIR | --to-tar FILE [-f FILE] [-e]",
         "receive subvolumes from a send stream",
         "-f FILE  the stream, else standard input   -e  stop at the first end command\n"

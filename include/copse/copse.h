@@ -624,12 +624,13 @@ struct copse_send_options {
     bool no_data;              /* say where data changed, without it */
     bool omit_header;          /* of streams that are written one behind another, all but the */
     bool omit_end;             /* first go without a header, all but the last without an end */
+    const uint8_t *reparent;   /* 16 bytes: by this uuid receivers know the parent; NULL: its own */
     /** Called now and then; non-zero: sending ends with -ECANCELED. May be NULL. */
     int (*progress)(void *arg, const struct copse_stream_progress *progress);
     void *arg;
 };
 /* clang-format off */
-#define COPSE_SEND_OPTIONS_INIT { sizeof(struct copse_send_options), NULL, NULL, 0, 1, false, false, false, false, NULL, NULL }
+#define COPSE_SEND_OPTIONS_INIT { sizeof(struct copse_send_options), NULL, NULL, 0, 1, false, false, false, false, NULL, NULL, NULL }
 /* clang-format on */
 /**
  * Sends the read-only subvolume whose root directory is node. Data that was accepted before is

@@ -234,3 +234,38 @@ alike() { # SUBVOL-PATH
     fails 1 'parent of s2' "$copse" receive -q -f more --to-tar x.tar
     fails 2 'only one of' "$copse" receive -q -f full --to-dir there --dump
 }
+
+@test "clone sources: a relative is the parent, others are cloned from" {
+    "$copse" shell "$image" <<-END
+	subvolume create /sv
+	io -f /sv/file -c "pwrite -q -S 1 0 300k"
+	subvolume snapshot -r /sv /s1
+	mkdir /sv/dir
+	subvolume snapshot -r /sv /s2
+	subvolume create /else
+	io -f /else/copy -c "reflink /sv/file"
+	subvolume snapshot -r /else /e1
+	send -q -f one /s1
+	send -q -c /s1 -f two /s2
+	send -q -c /s1 -f clones /e1
+	END
+    "$copse" receive --dump -f two | grep -q '^snapshot .*s2'
+    "$copse" receive --dump -f clones | grep -q '^subvol .*e1'
+    "$copse" receive --dump -f clones | grep -q '^clone .*/copy .*len=307200'
+    cat one two clones | "$copse" receive -q other.img:/
+    cmp <("$copse" cat "$image:/e1/copy") <("$copse" cat other.img:/e1/copy)
+    [ "$("$copse" io -r other.img:/e1/copy -c fiemap | tail -n +2)" =         "$("$copse" io -r other.img:/s1/file -c fiemap | tail -n +2)" ]
+    judge other.img
+}
+
+@test "reparent: the parent goes by another uuid" {
+    "$copse" shell "$image" <<-END
+	subvolume create /sv
+	subvolume snapshot -r /sv /s1
+	subvolume snapshot -r /sv /s2
+	send -q -p /s1 --reparent 00112233-4455-6677-8899-AABBCCDDEEFF -f s /s2
+	END
+    "$copse" receive --dump -f s | grep -q 'parent_uuid=00112233-4455-6677-8899-aabbccddeeff'
+    fails 1 'no parent' "$copse" send -q --reparent 00112233-4455-6677-8899-AABBCCDDEEFF -f s "$image:/s2"
+    fails 2 'not a uuid' "$copse" send -q --reparent 0011 -f s "$image:/s2"
+}

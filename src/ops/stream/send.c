@@ -163,6 +163,8 @@ static int check(struct mount *mount, struct inode *subvol,
                     STREAM_VERSION_MAX);
     if (options->compressed_data && options->protocol < 2)
         return fail(-EINVAL, "compressed data needs protocol 2");
+    if (options->reparent && !options->parent)
+        return fail(-EINVAL, "there is no parent to be called otherwise");
     TRY(check_subvol(mount, subvol));
     if (options->parent)
         TRY(check_subvol(mount, root_of(options->parent)));
@@ -215,6 +217,8 @@ static int open_sides(struct send *send, struct inode *subvol)
         if (!send->old_side)
             return fail(-ENOMEM, "no memory to send");
         side_open(send->old_side, root_of(options->parent));
+        if (options->reparent)
+            memcpy(send->old_side->uuid.b, options->reparent, sizeof(send->old_side->uuid.b));
     }
     if (options->clone_count == 0)
         return 0;
