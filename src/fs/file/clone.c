@@ -195,7 +195,7 @@ static int check_range(struct clone *clone)
 
 static int clone_locked(struct clone *clone)
 {
-    TRY(inode_may_change(clone->dst, false));
+    TRY(content_may_change(clone->dst, false));
     if ((clone->src->item.flags ^ clone->dst->item.flags) & INODE_NODATASUM)
         return fail(-EINVAL, "one of the files has checksums and the other has none");
     TRY(check_range(clone));

@@ -157,7 +157,7 @@ static int window_locked(struct defrag *d, uint64_t *pos, uint64_t *end)
     struct inode *inode = d->file->inode;
     uint64_t size = round_up_to(size_get(inode), file_sectorsize(inode));
 
-    TRY(inode_may_change(inode, false));
+    TRY(content_may_change(inode, false));
     *end = MIN(*end, size);
     if (*pos >= *end)
         return 0;

@@ -192,7 +192,7 @@ static int put_locked(struct encoding *e)
 {
     struct file_state *file;
 
-    TRY(inode_may_change(e->inode, false));
+    TRY(content_may_change(e->inode, false));
     TRY(file_state_get(e->inode, &file));
     if (!fits(e))
         return 1;

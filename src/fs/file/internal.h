@@ -195,6 +195,8 @@ static inline struct engine *file_engine(const struct inode *inode)
 /* Around whatever changes the content of files; not recursive. */
 void files_enter(struct fs *fs);
 void files_leave(struct fs *fs);
+/* inode_may_change; and files under fs-verity keep their content (-EPERM). */
+int content_may_change(const struct inode *inode, bool append_ok) MUST_USE;
 /* The state, or NULL when nothing was ever written through this inode. */
 struct file_state *file_state_peek(struct inode *inode);
 int file_state_get(struct inode *inode, struct file_state **out) MUST_USE;

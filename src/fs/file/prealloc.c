@@ -257,7 +257,7 @@ static int fallocate_locked(struct inode *inode, int mode, struct falloc *fa)
 {
     bool plain = (mode & ~FALLOC_FL_KEEP_SIZE) == 0;
 
-    TRY(inode_may_change(inode, plain));
+    TRY(content_may_change(inode, plain));
     TRY(file_state_get(inode, &fa->file));
     file_hold(fa->file);
     int ret = run_mode(inode, mode, fa);

@@ -122,6 +122,14 @@ int file_check_regular(const struct inode *inode)
                 LLU(inode->ino));
 }
 
+int content_may_change(const struct inode *inode, bool append_ok)
+{
+    TRY(inode_may_change(inode, append_ok));
+    if (inode->item.flags & INODE_RO_VERITY)
+        return fail(-EPERM, "inode %llu is sealed by fs-verity", LLU(inode->ino));
+    return 0;
+}
+
 /* ---- one file -------------------------------------------------------------------------------- */
 
 struct file_state *file_state_peek(struct inode *inode)

@@ -107,7 +107,7 @@ static int truncate_locked(struct inode *inode, uint64_t size)
     struct file_state *file;
 
     TRY(file_check_regular(inode));
-    TRY(inode_may_change(inode, false));
+    TRY(content_may_change(inode, false));
     TRY(file_state_get(inode, &file));
     file_hold(file);
     int ret = size > size_get(inode) ? expand(inode, size) : shrink(inode, file, size);

@@ -215,7 +215,7 @@ static int write_locked(struct inode *inode, const void *buf, size_t len, uint64
 {
     uint64_t size = size_get(inode);
 
-    TRY(inode_may_change(inode, offset >= size));
+    TRY(content_may_change(inode, offset >= size));
     if (offset > size)
         TRY(write_old_tail(inode));
     int ret = write_range(inode, buf, len, offset, true, done);

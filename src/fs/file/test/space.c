@@ -186,6 +186,26 @@ static void a_truncation_that_cannot_begin_changes_nothing(void **state)
     world_free(&world);
 }
 
+/* What fs-verity has sealed is read only, whoever asks. */
+static void sealed_files_keep_their_content(void **state)
+{
+    struct world world;
+    size_t done;
+
+    (void)state;
+    make(&world, 256 * MIB, false);
+    ok(file_write(world.file[0], block, BLOCK, 0, &done));
+    world.file[0]->item.flags |= INODE_RO_VERITY;
+    assert_int_equal(file_write(world.file[0], block, BLOCK, BLOCK, &done), -EPERM);
+    assert_int_equal(file_truncate(world.file[0], 0), -EPERM);
+    assert_int_equal(file_fallocate(world.file[0], 0, 0, 2 * BLOCK), -EPERM);
+    assert_int_equal(file_clone_range(world.file[1], 0, 0, world.file[0], 0), -EPERM);
+    ok(file_clone_range(world.file[0], 0, 0, world.file[1], 0));
+    assert_int_equal(world.file[0]->item.size, BLOCK);
+    world_sync(&world);
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +214,7 @@ int main(void)
         cmocka_unit_test(scattered_writes_until_full),
         cmocka_unit_test(a_range_is_promised_once),
         cmocka_unit_test(too_much_is_refused_whole),
+        cmocka_unit_test(sealed_files_keep_their_content),
         cmocka_unit_test(a_truncation_that_cannot_begin_changes_nothing),
     };
 
