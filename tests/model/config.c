@@ -82,7 +82,7 @@ void config_choose(struct config *config, uint64_t seed)
         config->mkfs.meta = config->mkfs.data;
     choose_device(config, &rng);
     config->many_names = rng_below(&rng, 3) == 0;
-    config->nodatacow = rng_below(&rng, 10) == 0;
+    config->nodatacow = rng_below(&rng, 5) == 0;
     describe(config);
 }
 

@@ -191,17 +191,20 @@ struct choice {
 };
 
 static const struct choice table[] = {
-    {op_create, 60},   {op_mkdir, 20},       {op_mknod, 5},      {op_symlink, 10},
-    {op_tmpfile, 8},   {op_link, 25},        {op_unlink, 40},    {op_rmdir, 8},
-    {op_rename, 50},   {op_burst, 6},        {op_purge, 4},      {op_hold, 15},
-    {op_release, 10},  {op_write, 110},      {op_append, 40},    {op_write_big, 8},
-    {op_truncate, 40}, {op_fallocate, 60},   {op_clone, 50},     {op_read, 30},
-    {op_seek, 20},     {op_extents, 10},     {op_writeback, 30}, {op_chmod, 10},
-    {op_chown, 10},    {op_times, 5},        {op_xattr_set, 30}, {op_xattr_remove, 15},
-    {op_flags, 8},     {op_compression, 20}, {op_readdir, 10},   {op_sync, 30},
-    {op_fsync, 20},    {op_fill, 8},         {op_many_links, 5}, {op_background, 10},
-    {op_reopen, 8},    {op_crash, 8},        {op_shift, 30},     {op_dedupe, 40},
-    {op_reclaim, 15},
+    {op_create, 60},       {op_mkdir, 20},     {op_mknod, 5},
+    {op_symlink, 10},      {op_tmpfile, 8},    {op_link, 25},
+    {op_unlink, 40},       {op_rmdir, 8},      {op_rename, 50},
+    {op_burst, 6},         {op_purge, 4},      {op_hold, 15},
+    {op_release, 10},      {op_write, 110},    {op_append, 40},
+    {op_write_big, 8},     {op_truncate, 40},  {op_fallocate, 60},
+    {op_clone, 50},        {op_read, 30},      {op_seek, 20},
+    {op_extents, 10},      {op_writeback, 30}, {op_chmod, 10},
+    {op_chown, 10},        {op_times, 5},      {op_xattr_set, 30},
+    {op_xattr_remove, 15}, {op_flags, 8},      {op_compression, 20},
+    {op_readdir, 10},      {op_sync, 30},      {op_fsync, 20},
+    {op_fill, 8},          {op_many_links, 5}, {op_background, 10},
+    {op_reopen, 8},        {op_crash, 8},      {op_shift, 30},
+    {op_dedupe, 40},       {op_reclaim, 15},   {op_write_prepared, 30},
 };
 
 /* Where there is no space: what takes it, what gives it back, and what makes it durable. */

@@ -89,7 +89,9 @@ static int write_at(struct step *step, struct mnode *node, uint64_t offset, size
     text_of(step, text, sizeof(text), what, node, offset, len);
     if (world_inode(world, node, &inode) < 0)
         return -1;
-    int ret = mount_pwrite(world->m, inode, buffer, len, offset, &done);
+    int ret = strncmp(what, "direct", 6) == 0
+                  ? mount_pwrite_direct(world->m, inode, buffer, len, offset, &done)
+                  : mount_pwrite(world->m, inode, buffer, len, offset, &done);
     mount_put(world->m, inode);
     if (ret == 0 && done != len)
         return wrong(world, "%s: %zu bytes done", text, done);
@@ -248,6 +250,29 @@ int op_fallocate(struct step *step)
         wanted.size = offset + len;
     int ret = file_fallocate(inode, mode, offset, len);
     return finish(step, node, inode, answered(step, text, ret, 0), ret == -ENOSPC, &wanted);
+}
+
+/* Space is allocated, a part of it written, perhaps on the device at once. */
+int op_write_prepared(struct step *step)
+{
+    struct world *world = step->world;
+    struct mnode *node = pick_file(step);
+    struct inode *inode;
+
+    if (!node)
+        return 0;
+    uint64_t offset = pick_offset(step, node), len = pick_length(step) + 4096;
+    if (world_inode(world, node, &inode) < 0)
+        return -1;
+    int ret = file_fallocate(inode, FALLOC_FL_KEEP_SIZE, offset, len);
+    mount_put(world->m, inode);
+    if (ret < 0 && ret != -ENOSPC && ret != -EPERM && ret != -EROFS)
+        return failed_node(world, node, "allocating", ret);
+    told(world, "allocate %s at %llu, %llu bytes = %d\n", model_path(&world->now, node),
+         LLU(offset), LLU(len), ret);
+    uint64_t at = offset + pick(step, len);
+    return write_at(step, node, at, 1 + pick(step, len),
+                    chance(step, 4) ? "direct write" : "write");
 }
 
 /* A file takes all the space that is left, so that what follows finds none. */
