@@ -162,3 +162,19 @@ setup() {
     [ -z "$("$copse" subvolume list "$image")" ]
     judge
 }
+
+@test "an id is not given again while the file system is open" {
+    "$copse" subvolume create "$image:/a"
+    "$copse" shell "$image" <<-END
+	subvolume delete /a
+	subvolume sync
+	subvolume create /b
+	touch /b/file
+	subvolume delete /b
+	subvolume sync
+	subvolume create /c
+	touch /c/file
+	END
+    [ "$("$copse" ls "$image:/c")" = file ]
+    judge
+}

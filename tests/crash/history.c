@@ -40,6 +40,7 @@ int history_make(struct history *history, uint64_t seed, unsigned ops, FILE *tra
     if (ret == 0)
         ret = world_sync(&world);
     history->config = world.config;
+    history->root_id = world.root_id;
     history->start = world.start;
     history->recorder = world.recorder;
     history->count = world.recorder ? dev_record_count(world.recorder) : 0;

@@ -18,6 +18,7 @@ struct promise_point {
 struct history {
     uint64_t seed;
     struct config config;
+    uint64_t root_id;     /* of the subvolume that was worked in; 0: the default one */
     struct dev *start;    /* as it was before the first entry */
     struct dev *recorder; /* holds the log */
     size_t count;         /* of entries */

@@ -161,7 +161,7 @@ static int judge(const struct history *history, const struct state_id *id, struc
 int state_judge(const struct history *history, const struct state_id *id, struct dev *disk,
                 char *error, size_t cap)
 {
-    struct world world = {.config = history->config, .disk = disk};
+    struct world world = {.config = history->config, .disk = disk, .root_id = history->root_id};
 
     world.env = env_seeded_new(id->seed);
     int ret = judge(history, id, &world);

@@ -278,6 +278,23 @@ static int compare_numbers(struct world *world)
     return 0;
 }
 
+/* Another tree than the one that is worked in: messages name paths of that one. */
+int compare_other(struct world *world, struct model *model, struct inode *root)
+{
+    struct model now = world->now;
+    bool after_crash = world->after_crash;
+
+    world->now = *model;
+    world->after_crash = false;
+    int ret = compare_below(world, model_root(model), root);
+    if (ret == 0)
+        ret = compare_numbers(world);
+    *model = world->now;
+    world->now = now;
+    world->after_crash = after_crash;
+    return ret;
+}
+
 int compare_all(struct world *world, bool after_crash)
 {
     world->after_crash = after_crash;

@@ -10,6 +10,8 @@ int wrong_node(struct world *world, const struct mnode *node, const char *what, 
 int failed_node(struct world *world, const struct mnode *node, const char *what, int ret);
 
 /* The whole tree and what is held. After a crash, content that is uncertain is taken over. */
+/* The same for a tree beside it. */
+int compare_other(struct world *world, struct model *model, struct inode *root) MUST_USE;
 int compare_all(struct world *world, bool after_crash) MUST_USE;
 int compare_node(struct world *world, struct mnode *node, struct inode *inode) MUST_USE;
 int compare_dir(struct world *world, struct mnode *node, struct inode *inode) MUST_USE;

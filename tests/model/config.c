@@ -56,7 +56,7 @@ static void describe(struct config *config)
 {
     snprintf(config->text, sizeof(config->text),
              "%llu MiB, node %u, sector %u, csum %d, data %d, meta %d, on %#x, off %#x, cache %llu "
-             "KiB%s%s%s",
+             "KiB%s%s%s%s",
              (unsigned long long)(config->device_bytes / MIB), config->mkfs.nodesize,
              config->mkfs.sectorsize, (int)config->mkfs.csum, (int)config->mkfs.data,
              (int)config->mkfs.meta, config->mkfs.features_on, config->mkfs.features_off,
@@ -64,7 +64,8 @@ static void describe(struct config *config)
              config->full    ? ", kept full"
              : config->tight ? ", tight"
                              : "",
-             config->many_names ? ", many names" : "", config->nodatacow ? ", nodatacow" : "");
+             config->many_names ? ", many names" : "", config->nodatacow ? ", nodatacow" : "",
+             config->subvols ? ", snapshots" : "");
 }
 
 void config_choose(struct config *config, uint64_t seed)
@@ -83,6 +84,7 @@ void config_choose(struct config *config, uint64_t seed)
     choose_device(config, &rng);
     config->many_names = rng_below(&rng, 3) == 0;
     config->nodatacow = rng_below(&rng, 5) == 0;
+    config->subvols = rng_below(&rng, 2) == 0;
     describe(config);
 }
 
@@ -105,6 +107,7 @@ void config_choose_full(struct config *config, uint64_t seed)
 
     config->device_bytes = (least + rng_below(&rng, span + 1)) * MIB;
     config->tight = config->full = true;
+    config->subvols = false;
     config->far = 4 * MIB;
     describe(config);
 }

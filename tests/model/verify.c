@@ -122,8 +122,12 @@ static void walk_root(struct verify *v, const struct v_root *root)
     const struct root_item *item = &root->item;
     bool files = is_fs_tree(root->id) || root->id == TREE_DATA_RELOC;
 
-    if (item->refs == 0)
-        bad(v, "tree %llu is half deleted", LLU(root->id));
+    if (item->refs == 0 && is_fs_tree(root->id)) {
+        files_begin(v);
+        walk_dead_tree(v, root->id, item);
+        files_drop(v);
+        return;
+    }
     if (files)
         files_begin(v);
     walk_tree(v, root->id, item->bytenr, item->level, item->generation);

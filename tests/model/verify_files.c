@@ -428,6 +428,13 @@ void files_end(struct verify *v, uint64_t tree)
     check_names(v);
     for (size_t i = 0; i < files->inodes.count; i++)
         check_inode(v, &files->inodes.v[i]);
+    files_drop(v);
+}
+
+void files_drop(struct verify *v)
+{
+    struct v_files *files = v->files;
+
     free(files->inodes.v);
     free(files->items.v);
     free(files->indexes.v);

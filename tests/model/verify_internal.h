@@ -109,6 +109,8 @@ void *must_alloc(size_t size);
 
 /* verify_walk.c */
 void walk_tree(struct verify *v, uint64_t id, uint64_t bytenr, int level, uint64_t generation);
+/* What is left of one that is being deleted. */
+void walk_dead_tree(struct verify *v, uint64_t id, const struct root_item *item);
 const struct v_extent *extent_at(const struct verify *v, uint64_t bytenr);
 
 /* verify_refs.c */
@@ -130,5 +132,7 @@ void csums_check(struct verify *v);
 void files_begin(struct verify *v);
 void files_item(struct verify *v, const struct item_view *item);
 void files_end(struct verify *v, uint64_t tree);
+/* Of a tree of which parts may be gone: nothing is held against anything. */
+void files_drop(struct verify *v);
 
 #endif

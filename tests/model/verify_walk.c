@@ -10,6 +10,7 @@ struct place {
     struct node_expect expect;
     struct key end; /* all keys are below */
     bool fresh;
+    const struct root_item *dead; /* of a tree being deleted, on the path where that stands */
 };
 
 /* Both copies are the same: a mirror that was forgotten would be found on the day it is needed. */
@@ -74,9 +75,27 @@ static void visit_items(struct verify *v, const struct place *place, const struc
 
 static void walk(struct verify *v, const struct place *place);
 
+/* The child where the deletion of the tree stands; those before it are gone. */
+static uint32_t first_left(const struct place *place, const struct node *node)
+{
+    uint32_t slot = 0;
+    struct key next;
+
+    if (!place->dead)
+        return 0;
+    for (; slot + 1 < node_items(node); slot++) {
+        node_key(node, slot + 1, &next);
+        if (key_cmp(&next, &place->dead->drop_progress) > 0)
+            break;
+    }
+    return slot;
+}
+
 static void visit_children(struct verify *v, const struct place *place, const struct node *node)
 {
-    for (uint32_t i = 0; i < node_items(node); i++) {
+    uint32_t first = first_left(place, node);
+
+    for (uint32_t i = first; i < node_items(node); i++) {
         struct place child = {
             .tree = place->tree,
             .parent = node,
@@ -88,6 +107,8 @@ static void visit_children(struct verify *v, const struct place *place, const st
             .fresh = place->fresh,
         };
 
+        if (place->dead && i == first && node_level(node) > place->dead->drop_level)
+            child.dead = place->dead;
         node_key(node, i, &child.expect.first_key);
         if (i + 1 < node_items(node))
             node_key(node, i + 1, &child.end);
@@ -121,6 +142,20 @@ static void walk(struct verify *v, const struct place *place)
     else
         visit_items(v, &here, node);
     node_put(node);
+}
+
+void walk_dead_tree(struct verify *v, uint64_t id, const struct root_item *item)
+{
+    const struct place place = {
+        .tree = id,
+        .expect = {.bytenr = item->bytenr, .generation = item->generation, .level = item->level},
+        .end = KEY_LAST,
+        .fresh = true,
+        .dead = item->drop_level > 0 ? item : NULL,
+    };
+
+    refs_meet_block(v, id, NULL, item->bytenr);
+    walk(v, &place);
 }
 
 void walk_tree(struct verify *v, uint64_t id, uint64_t bytenr, int level, uint64_t generation)

@@ -49,6 +49,7 @@ int world_open(struct world *world, bool readonly)
     options.readonly = readonly;
     options.cache_bytes = world->config.cache_bytes;
     options.nodatacow = world->config.nodatacow;
+    options.subvolid = world->root_id;
     int ret = mount_open(world->env, &dev, 1, &options, &world->m);
     if (ret < 0) {
         world->m = NULL;
@@ -67,6 +68,8 @@ int world_start(struct world *world, uint64_t seed, bool record)
     int ret = mkfs_run(world->env, world->disk, &world->config.mkfs, NULL);
     if (ret < 0)
         return failed(world, "mkfs", ret);
+    if (world->config.subvols && world_start_subvol(world) < 0)
+        return -1;
     if (record) {
         world->start = dev_mem_clone(world->disk);
         world->recorder = dev_record_new(world->disk);
@@ -85,6 +88,8 @@ void world_leave(struct world *world)
     }
     model_free(&world->now);
     model_free(&world->durable);
+    snaps_free(&world->snaps);
+    snaps_free(&world->durable_snaps);
     if (!world->recorder)
         dev_close(world->disk);
     env_seeded_free(world->env);
@@ -118,6 +123,7 @@ void world_set_durable(struct world *world)
     model_free(&world->durable);
     model_new_moment(&world->now);
     model_copy(&world->durable, &world->now);
+    snaps_copy(&world->durable_snaps, &world->snaps);
     world->durable_commits = store_commits(world->m->fs.store);
     if (world->on_durable)
         world->on_durable(world);
@@ -159,7 +165,8 @@ int world_close(struct world *world)
 
 int world_reopen(struct world *world)
 {
-    if (world_close(world) < 0 || world_open(world, true) < 0 || compare_all(world, false) < 0)
+    if (world_close(world) < 0 || world_open(world, true) < 0 || compare_all(world, false) < 0 ||
+        snaps_compare(world) < 0)
         return -1;
     int ret = mount_close(world->m);
     world->m = NULL;
@@ -185,11 +192,12 @@ int world_crash(struct world *world)
         model_remember(world->now.nodes[i]);
     model_free(&world->now);
     model_copy(&world->now, &world->durable);
+    snaps_copy(&world->snaps, &world->durable_snaps);
     if (world_open(world, false) < 0)
         return -1;
     for (size_t i = 0; i < world->now.count; i++)
         world->now.nodes[i]->has_stat = false;
-    if (compare_all(world, true) < 0)
+    if (compare_all(world, true) < 0 || snaps_compare(world) < 0)
         return -1;
     world_set_durable(world);
     return 0;

@@ -26,9 +26,24 @@ struct config {
     bool tight;      /* -ENOSPC may be answered */
     bool many_names; /* directories grow */
     bool nodatacow;
+    bool subvols; /* the run works in a subvolume, and makes snapshots of it */
     bool full;    /* tight, and kept all but full */
     uint64_t far; /* offsets reach so far, now and then */
     char text[256];
+};
+
+/* A snapshot that was made of the file system, and what is in it. */
+struct snap {
+    unsigned refs;
+    char name[16]; /* in the top level */
+    uint64_t id;
+    bool readonly;
+    struct model model;
+};
+
+struct snaps {
+    struct snap **list;
+    size_t count, cap;
 };
 
 struct world {
@@ -42,6 +57,10 @@ struct world {
     struct model now;
     struct model durable; /* what a crash must bring back */
     uint64_t durable_commits;
+    struct snaps snaps, durable_snaps; /* with config.subvols */
+    uint64_t root_id;                  /* the subvolume that is worked in; 0: the default one */
+    char root_name[16];
+    unsigned subvols_made;
     struct held {
         struct mnode *node; /* NULL: free */
         struct inode *inode;
@@ -83,6 +102,13 @@ void world_release_all(struct world *world);
 
 /* The inode of a node. Put with mount_put. */
 int world_inode(struct world *world, struct mnode *node, struct inode **out) MUST_USE;
+
+/* ops_subvol.c: the subvolume to work in, of a fresh file system. */
+int world_start_subvol(struct world *world) MUST_USE;
+void snaps_copy(struct snaps *dst, const struct snaps *src);
+void snaps_free(struct snaps *snaps);
+/* All snapshots are there and have in them what they should. */
+int snaps_compare(struct world *world) MUST_USE;
 
 /* ops.c */
 int op_run(struct world *world, uint64_t op_seed) MUST_USE;
