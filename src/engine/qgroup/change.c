@@ -66,27 +66,18 @@ static int make_group_of(void *arg, uint64_t id, uint64_t key_offset, const stru
     return make_group(q, id, &group);
 }
 
-int qgroups_enable(struct qgroups *q, bool simple)
+int qgroups_enable(struct qgroups *q)
 {
     SCOPED_LOCK(&q->lock);
-    enum qgroup_mode mode = simple ? QGROUPS_SIMPLE : QGROUPS_FULL;
 
-    if (q->mode == mode)
-        return 0;
     if (q->mode != QGROUPS_OFF)
-        return fail(-EINVAL, "%s quotas are enabled", simple ? "full" : "simple");
+        return 0;
     TRY(make_tree(q));
     TRY(roots_each(q->roots, TREE_FS, make_group_of, q));
-    q->mode = mode;
+    q->mode = QGROUPS_FULL;
     q->flags = QGROUP_STATUS_ON;
     q->progress = PROGRESS_DONE;
-    if (simple) {
-        q->flags |= QGROUP_STATUS_SIMPLE;
-        q->enable_gen = q->engine->txn.transid;
-        q->engine->incompat |= INCOMPAT_SIMPLE_QUOTA;
-    } else {
-        q->recount = true;
-    }
+    q->recount = true;
     return items_write_status(q);
 }
 

@@ -57,9 +57,8 @@ uint64_t qgroups_reserved(struct qgroups *q);
 /* Items that one of these changes at most, for store_begin. */
 #define QGROUP_UNITS 16
 
-/* Makes groups for all subvolumes. Full quotas are counted by the next commit. Already on in that
- * mode: 0; in the other one: -EINVAL. */
-int qgroups_enable(struct qgroups *q, bool simple) MUST_USE;
+/* Makes groups for all subvolumes, counted by the next commit. Already on: 0. */
+int qgroups_enable(struct qgroups *q) MUST_USE;
 /* Not on: 0. */
 int qgroups_disable(struct qgroups *q) MUST_USE;
 /* Counts everything anew, in steps (qgroups_rescan_step). -ENOTCONN: off; -EINVAL: simple quotas;
