@@ -15,7 +15,7 @@
 
 struct columns {
     bool all, only_in, parent, creation, generation, uuid, parent_uuid, received_uuid;
-    bool table, snapshots, readonly;
+    bool table, snapshots, readonly, deleted;
     uint64_t here; /* the subvolume that was asked about: with all or only_in */
 };
 
@@ -28,7 +28,7 @@ static bool is_snapshot(const struct copse_subvol *subvol)
 
 static bool wanted(const struct columns *columns, const struct copse_subvol *subvol)
 {
-    return subvol->id != TOP_LEVEL && !subvol->deleted &&
+    return subvol->id != TOP_LEVEL && subvol->deleted == columns->deleted &&
            (!columns->only_in || subvol->parent_id == columns->here) &&
            (!columns->snapshots || is_snapshot(subvol)) &&
            (!columns->readonly || (subvol->flags & FLAG_READONLY));
@@ -37,6 +37,10 @@ static bool wanted(const struct columns *columns, const struct copse_subvol *sub
 /* With all, what does not lie directly in the subvolume asked about is shown from the top level. */
 static void print_path(const struct columns *columns, const struct copse_subvol *subvol)
 {
+    if (subvol->deleted) {
+        puts("DELETED");
+        return;
+    }
     if (columns->all && subvol->parent_id != columns->here)
         fputs("<FS_TREE>/", stdout);
     print_name(subvol->path, strlen(subvol->path));
@@ -151,7 +155,9 @@ static struct json_object *subvol_json(const struct copse_subvol *subvol)
     add_uuid(json, "parent_uuid", subvol->parent_uuid);
     add_uuid(json, "received_uuid", subvol->received_uuid);
     add_uuid(json, "uuid", subvol->uuid);
-    json_object_object_add(json, "path", json_bytes(subvol->path, strlen(subvol->path)));
+    json_object_object_add(
+        json, "path",
+        json_bytes(subvol->path ? subvol->path : "", subvol->path ? strlen(subvol->path) : 0));
     return json;
 }
 
@@ -179,12 +185,12 @@ static void print_list(struct cli *cli, const struct columns *columns,
 
 int cmd_subvolume_list(struct cli *cli, int argc, char **argv)
 {
-    static const char letters[] = "apcguqRtsro";
+    static const char letters[] = "apcguqRtsrod";
     struct columns columns = {0};
-    bool *const fields[] = {&columns.all,           &columns.parent, &columns.creation,
-                            &columns.generation,    &columns.uuid,   &columns.parent_uuid,
-                            &columns.received_uuid, &columns.table,  &columns.snapshots,
-                            &columns.readonly,      &columns.only_in};
+    bool *const fields[] = {&columns.all,           &columns.parent,  &columns.creation,
+                            &columns.generation,    &columns.uuid,    &columns.parent_uuid,
+                            &columns.received_uuid, &columns.table,   &columns.snapshots,
+                            &columns.readonly,      &columns.only_in, &columns.deleted};
     struct place place;
     struct subvols subvols = {0};
     bool started = false, is_root;

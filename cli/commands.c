@@ -113,10 +113,10 @@ const struct command commands[] = {
     IN("subvolume", "sync", subvolume_sync, "P [ID…]",
        "wait until deleted subvolumes are gone and their space is free", NULL),
     IN("subvolume", "list", subvolume_list,
-       "[-a|-o] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] P", "list subvolumes",
+       "[-a|-o] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] [-d] P", "list subvolumes",
        "-a  from the top level where not directly in P   -o  only those directly in P\n"
        "-p parent   -c creation   -g generation   -u -q -R uuids   -t  as a table\n"
-       "-s  snapshots   -r  read-only ones only"),
+       "-s  snapshots   -r  read-only ones only   -d  deleted ones"),
     IN("subvolume", "show", subvolume_show, "[-r ID | -u UUID] P", "describe a subvolume", NULL),
     IN("subvolume", "get-default", subvolume_get_default, "P", "print the default subvolume", NULL),
     IN("subvolume", "set-default", subvolume_set_default, "[ID] P", "set the default subvolume",

@@ -108,6 +108,7 @@ setup() {
     "$copse" subvolume create "$image:/a"
     echo content | "$copse" cp - "$image:/a/file"
     "$copse" subvolume delete --keep "$image:/a"
+    [[ $("$copse" subvolume list -d "$image") == "ID 256 gen "*"path DELETED" ]]
     [ -z "$("$copse" ls "$image:/")" ]
     run -0 "$copse" subvolume undelete 256 "$image:/again"
     [ "$output" = "Undelete subvolume 256 as '$image:/again'" ]
