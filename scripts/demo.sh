@@ -46,6 +46,18 @@ run() {
     return "$status"
 }
 
+# Shows a command that is to be refused.
+refuse() {
+    local shown="$*"
+    printf '  $ %s\n' "${shown//"$work/"/}"
+    if "$@" >"$work/said" 2>&1; then
+        printf '    FAILED: it was not refused\n'
+        failed=$((failed + 1))
+    else
+        sed "s|$work/||g; s/^/    /" "$work/said"
+    fi
+}
+
 # Says whether what a step promises holds.
 promise() {
     local what=$1
@@ -80,6 +92,15 @@ by_linux() { # OPTIONS: mounts the image at $linux by the kernel
 
 identical() {
     diff -r --no-dereference "$1" "$2"
+}
+
+# Whether Linux's checker finds nothing; where there is none, nobody is asked.
+sane() {
+    ! command -v btrfs >/dev/null || btrfs check --check-data-csum "$1"
+}
+
+data_used() {
+    copse df --raw "$1" | sed -n 's/^Data.*used=\([0-9]*\).*/\1/p'
 }
 
 source_tree=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -133,7 +154,60 @@ elif run copse mount "$([ "$(id -u)" -eq 0 ] && echo -ofsname=disk.img || echo -
     run copse umount "$dir"
 fi
 
-title "4. What Linux says of it afterwards"
+title "4. A full disk keeps its promise"
+run copse mkfs -q -b 256M "$work/full.img"
+run copse io -f "$work/full.img:/reserved" -c "falloc 0 64m"
+refuse copse io -f "$work/full.img:/filler" -c "pwrite -q -b 1m 0 1g"
+run copse io "$work/full.img:/reserved" -c "pwrite -q 0 32m" -c "fsync"
+run copse io -f "$work/full.img:/clone" -c "reflink /reserved 0 0 4k"
+run copse io "$work/full.img:/reserved" -c "pwrite -q 32m 32m" -c "fsync"
+promise "what was reserved could be written, also beside a clone, with no block free" \
+    sane "$work/full.img"
+
+title "5. A reflink costs nothing"
+run copse mkfs -q -b 1G "$work/quota.img"
+run copse io -f "$work/quota.img:/large" -c "pwrite -q 0 200m" -c "fsync"
+used=$(data_used "$work/quota.img")
+run copse cp "$work/quota.img:/large" "$work/quota.img:/copy"
+promise "two files of 200 MiB take $used bytes, as one did" \
+    test "$(data_used "$work/quota.img")" = "$used"
+run copse io "$work/quota.img:/copy" -c "pwrite -q 0 1m"
+promise "a MiB written to one of them takes a MiB" \
+    test "$(data_used "$work/quota.img")" = "$((used + 1048576))"
+
+title "6. A quota that counts right"
+cat >"$work/quota.txt" <<'END'
+subvolume create /sub
+quota enable /
+qgroup limit 16m /sub
+io -f /sub/file -c "pwrite -q 0 2m"
+END
+for _ in 1 2 3 4 5 6 7 8 9; do
+    echo 'io /sub/file -c "pwrite -q 0 2m"' >>"$work/quota.txt"
+done
+printf 'sync\nqgroup show -r /sub\n' >>"$work/quota.txt"
+run cat "$work/quota.txt"
+run copse shell "$work/quota.img" -f "$work/quota.txt"
+refuse copse io "$work/quota.img:/sub/file" -c "pwrite -q 2m 16m"
+promise "the same 2 MiB ten times are 2 MiB, and the limit holds" sane "$work/quota.img"
+
+title "7. A stream sent and received without root"
+run copse mkfs -q -b 1G "$work/backup.img"
+run copse subvolume snapshot -r "$work/quota.img:/sub" "$work/quota.img:/monday"
+run copse io -f "$work/quota.img:/sub/news" -c "pwrite -q 0 100k"
+run copse subvolume snapshot -r "$work/quota.img:/sub" "$work/quota.img:/tuesday"
+run copse send -q -f "$work/full.stream" "$work/quota.img:/monday"
+run copse send -q -p "$work/quota.img:/monday" -f "$work/more.stream" "$work/quota.img:/tuesday"
+run copse receive -q -f "$work/full.stream" "$work/backup.img:/"
+run copse receive -q -f "$work/more.stream" "$work/backup.img:/"
+run copse subvolume list "$work/backup.img"
+mkdir -p "$work/sent" "$work/received"
+copse cp -r "$work/quota.img:/tuesday" "$work/sent"
+copse cp -r "$work/backup.img:/tuesday" "$work/received"
+promise "what was received is what was sent" identical "$work/sent" "$work/received"
+promise "the image received into is in order" sane "$work/backup.img"
+
+title "8. What Linux says of it afterwards"
 if ! missing btrfs; then
     printf '  $ btrfs check --check-data-csum disk.img\n'
     btrfs check --check-data-csum "$image" >"$work/said" 2>&1
