@@ -188,7 +188,8 @@ done
 printf 'sync\nqgroup show -r /sub\n' >>"$work/quota.txt"
 run cat "$work/quota.txt"
 run copse shell "$work/quota.img" -f "$work/quota.txt"
-refuse copse io "$work/quota.img:/sub/file" -c "pwrite -q 2m 16m"
+refuse copse io -f "$work/quota.img:/sub/more" -c "pwrite -q 0 16m"
+run copse rm "$work/quota.img:/sub/more"
 promise "the same 2 MiB ten times are 2 MiB, and the limit holds" sane "$work/quota.img"
 
 title "7. A stream sent and received without root"

@@ -548,7 +548,7 @@ const struct kind kinds_names[] = {
     {"another tree as file tree", BASE, fs_tree_elsewhere, -EUCLEAN, 0, {"tree 5 block"}},
     {"unknown flags of the file tree", BASE, fs_tree_flags, -EUCLEAN, 0, SAYS("unknown bits")},
     {"last snapshot in the future", BASE, fs_tree_snapshot, 0, 0, {NULL}, {NULL}, 1, "/plain"},
-    {"dead file tree", BASE, fs_tree_dead, 0, 0, {NULL}, {NULL}, 0, "/plain"},
+    {"dead file tree", BASE, fs_tree_dead, -EUCLEAN, 0, {"subvolume 5", "deleted"}},
     {"short root item", BASE, fs_tree_short, -EUCLEAN, 0, SAYS("size is 5")},
     {"two trees of one root", BASE, shared_trees, 0, 0, {NULL}},
     {"no default subvolume", BASE, default_missing, 0, 0, {NULL}, {NULL}, 1, "/plain"},
