@@ -3,6 +3,7 @@
 #include "qgroups.h"
 
 #include <errno.h>
+#include <fuse_ioctl.h>
 #include <linux/btrfs.h>
 
 static int library(int ret)
@@ -92,13 +93,10 @@ int volume_qgroup_remove(const struct place *place, uint64_t member, uint64_t pa
 
 int volume_qgroup_limit(const struct place *place, uint64_t id, unsigned which, uint64_t bytes)
 {
-    struct btrfs_ioctl_qgroup_limit_args args = {
-        .qgroupid = id,
-        .lim = {.flags = which, .max_rfer = bytes, .max_excl = bytes},
-    };
+    struct copse_ioc_qgroup_limit args = {id, which, bytes};
 
     return place->tree->fs ? library(copse_qgroup_limit(place->tree->fs, id, which, bytes))
-                           : mount_ask(place->path, BTRFS_IOC_QGROUP_LIMIT, &args);
+                           : mount_ask(place->path, COPSE_IOC_QGROUP_LIMIT, &args);
 }
 
 /* What no ioctl of a fixed size tells. */

@@ -101,4 +101,11 @@ struct copse_ioc_defrag {
  * ioctl is made on: bytes. */
 #define COPSE_IOC_RECLAIM _IOR(COPSE_IOC_MAGIC, 9, uint64_t)
 
+/* copse_qgroup_limit(). Linux's own ioctl is numbered as one that only reads, so that its argument
+ * does not come through FUSE. */
+struct copse_ioc_qgroup_limit {
+    uint64_t id, which, bytes;
+};
+#define COPSE_IOC_QGROUP_LIMIT _IOW(COPSE_IOC_MAGIC, 40, struct copse_ioc_qgroup_limit)
+
 #endif

@@ -148,6 +148,9 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fu
 /* ioctl_list.c: the next piece of a list that has come as far as *list says */
 int list_next(struct mounted *m, copse_node *node, struct copse_ioc_list *list);
 
+/* ioctl_quota.c: bytes of such a command, 0 for any other; and what it does. */
+size_t quota_ioctl_size(unsigned cmd);
+int quota_ioctl(copse_fs *fs, unsigned cmd, void *data);
 /* ioctl_subvol.c: bytes of data, 0 for others; and running one. */
 size_t subvol_ioctl_size(unsigned cmd);
 int subvol_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *data);

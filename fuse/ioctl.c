@@ -200,7 +200,7 @@ static size_t data_size(unsigned cmd)
     case BTRFS_IOC_SYNC:
         return 1;
     default:
-        return subvol_ioctl_size(cmd);
+        return quota_ioctl_size(cmd) ? quota_ioctl_size(cmd) : subvol_ioctl_size(cmd);
     }
 }
 
@@ -216,7 +216,7 @@ static bool is_allowed(fuse_req_t req, unsigned cmd, const union ioctl_data *dat
         return true;
     return cmd != COPSE_IOC_DEDUPE && cmd != COPSE_IOC_DEFRAG && cmd != COPSE_IOC_SHUTDOWN &&
            cmd != FS_IOC_SETFSLABEL && cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
-           cmd != COPSE_IOC_RECLAIM &&
+           cmd != COPSE_IOC_RECLAIM && quota_ioctl_size(cmd) == 0 &&
            (cmd != COPSE_IOC_LIST || data->list.kind == COPSE_LIST_EXTENTS);
 }
 
@@ -263,7 +263,7 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
     case COPSE_IOC_RECLAIM:
         return copse_reclaim(m->fs, node, &data->number64);
     default:
-        return -ENOTTY;
+        return quota_ioctl_size(cmd) ? quota_ioctl(m->fs, cmd, data) : -ENOTTY;
     }
 }
 
