@@ -318,7 +318,7 @@ static void widen(int *width, const uint64_t *ids, size_t count)
 static void print_heading(const struct show *show, const struct widths *widths)
 {
     for (int line = 0; line < 2; line++) {
-#define HEAD(name) (line == 0 ? (name) : "--------------" + 14 - strlen(name))
+#define HEAD(name) (line == 0 ? (name) : &"--------------"[14 - strlen(name)])
         printf("%-9s%13s%13s", HEAD("Qgroupid"), HEAD("Referenced"), HEAD("Exclusive"));
         if (show->max_rfer)
             printf("%16s", HEAD("Max referenced"));

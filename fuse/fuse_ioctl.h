@@ -64,8 +64,8 @@ struct copse_ioc_list {
 #define COPSE_IOC_LIST _IOWR(COPSE_IOC_MAGIC, 5, struct copse_ioc_list)
 
 /*
- * copse_dedupe_range() with the file the ioctl is made on as its one target: Linux's own ioctl never
- * gets as far as a FUSE mount. The source is named as COPSE_IOC_STAT shows it.
+ * copse_dedupe_range() with the file the ioctl is made on as its one target: Linux's own ioctl
+ * never gets as far as a FUSE mount. The source is named as COPSE_IOC_STAT shows it.
  */
 struct copse_ioc_dedupe {
     uint64_t subvol, subvol_ino;

@@ -414,8 +414,8 @@ static void orphan_largest(struct image *image)
     struct key key = key_make(OBJ_ORPHAN, KEY_ORPHAN_ITEM, UINT64_MAX);
     struct image_item item, last = first_orphan(image);
 
-    while (image_find(image, TREE_FS, &(struct key){OBJ_ORPHAN, KEY_ORPHAN_ITEM,
-                                                   last.key.offset + 1}, &item) &&
+    while (image_find(image, TREE_FS,
+                      &(struct key){OBJ_ORPHAN, KEY_ORPHAN_ITEM, last.key.offset + 1}, &item) &&
            item.key.objectid == OBJ_ORPHAN)
         last = item;
     image_item_set_key(image, &last, &key);

@@ -193,7 +193,8 @@ const size_t errno_case_count = sizeof(errno_cases) / sizeof(*errno_cases);
 
 const char *errno_case_text(const struct errno_case *which)
 {
-    static const char *const names[] = {"write", "truncate", "fallocate", "clone", "copy", "dedupe"};
+    static const char *const names[] = {"write", "truncate", "fallocate",
+                                        "clone", "copy",     "dedupe"};
     static char text[200];
     char mode[16] = "", src[80] = "";
 

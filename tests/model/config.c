@@ -107,7 +107,6 @@ void config_choose_full(struct config *config, uint64_t seed)
 
     config->device_bytes = (least + rng_below(&rng, span + 1)) * MIB;
     config->tight = config->full = true;
-    config->subvols = false;
     config->far = 4 * MIB;
     describe(config);
 }

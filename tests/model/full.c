@@ -86,15 +86,36 @@ static int empty(struct step *step, struct mnode *dir)
     return 0;
 }
 
+/* Snapshots are deleted in steps, the last of them on what the ones before made free. */
+static int finish_deletion(struct world *world)
+{
+    bool more = true;
+
+    while (more) {
+        if (world_sync(world) < 0)
+            return -1;
+        int ret = subvol_drop_step(&world->m->fs, &more);
+        if (ret < 0)
+            return wrong(world, "dropping: %d: %s", ret, fail_message());
+    }
+    return 0;
+}
+
 int full_end(struct world *world)
 {
     struct step step = {.world = world};
 
+    rng_seed(&step.rng, world->seed);
     world_release_all(world);
     if (world_sync(world) < 0 || nothing_reserved(world) < 0)
         return -1;
     /* Not of an emptier one: what is there must be there after opening it anew. */
     if (world_reopen(world) < 0 || empty(&step, model_root(&world->now)) < 0)
+        return -1;
+    while (world->snaps.count > 0)
+        if (op_snapshot_drop(&step) < 0)
+            return -1;
+    if (finish_deletion(world) < 0)
         return -1;
     return world_sync(world) < 0 ? -1 : nothing_reserved(world);
 }

@@ -242,14 +242,15 @@ static const struct choice table[] = {
 
 /* Where there is no space: what takes it, what gives it back, and what makes it durable. */
 static const struct choice full_table[] = {
-    {op_create, 40}, {op_mkdir, 10},      {op_symlink, 5},      {op_tmpfile, 5},
-    {op_link, 10},   {op_unlink, 60},     {op_rename, 20},      {op_burst, 10},
-    {op_purge, 5},   {op_hold, 10},       {op_release, 10},     {op_write, 150},
-    {op_append, 50}, {op_write_big, 40},  {op_truncate, 50},    {op_fallocate, 90},
-    {op_shift, 20},  {op_clone, 90},      {op_read, 10},        {op_writeback, 40},
-    {op_flags, 8},   {op_xattr_set, 30},  {op_compression, 10}, {op_sync, 30},
-    {op_fsync, 60},  {op_background, 10}, {op_many_links, 5},   {op_reopen, 3},
-    {op_crash, 3},
+    {op_create, 40},   {op_mkdir, 10},      {op_symlink, 5},        {op_tmpfile, 5},
+    {op_link, 10},     {op_unlink, 60},     {op_rename, 20},        {op_burst, 10},
+    {op_purge, 5},     {op_hold, 10},       {op_release, 10},       {op_write, 150},
+    {op_append, 50},   {op_write_big, 40},  {op_truncate, 50},      {op_fallocate, 90},
+    {op_shift, 20},    {op_clone, 90},      {op_read, 10},          {op_writeback, 40},
+    {op_flags, 8},     {op_xattr_set, 30},  {op_compression, 10},   {op_sync, 30},
+    {op_fsync, 60},    {op_background, 10}, {op_many_links, 5},     {op_reopen, 3},
+    {op_crash, 3},     {op_dedupe, 30},     {op_reclaim, 5},        {op_write_prepared, 60},
+    {op_snapshot, 30}, {op_drop_step, 15},  {op_snapshot_drop, 25}, {op_snapshot_enter, 3},
 };
 
 /* The numbers of operations mean the same on every run of a seed, whatever they find. */

@@ -48,8 +48,8 @@ int answered_freeing(struct step *step, const char *what, int ret, int expected)
 
 op_fn op_create, op_mkdir, op_mknod, op_symlink, op_tmpfile, op_link, op_unlink, op_rmdir,
     op_rename, op_burst, op_many_links, op_purge, op_hold, op_release;
-op_fn op_write, op_append, op_write_big, op_truncate, op_fallocate, op_write_prepared, op_clone, op_read, op_seek,
-    op_extents, op_writeback, op_fill, op_shift, op_dedupe;
+op_fn op_write, op_append, op_write_big, op_truncate, op_fallocate, op_write_prepared, op_clone,
+    op_read, op_seek, op_extents, op_writeback, op_fill, op_shift, op_dedupe;
 op_fn op_snapshot, op_snapshot_drop, op_snapshot_enter, op_snapshots_compare, op_drop_step;
 op_fn op_chmod, op_chown, op_times, op_xattr_set, op_xattr_remove, op_flags, op_compression,
     op_readdir;

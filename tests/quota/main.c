@@ -15,6 +15,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "tests/model/verify.h"
 #include "disk/dev/dev.h"
 #include "ops/mkfs/mkfs.h"
 #include "tests/quota/count.h"
@@ -166,11 +167,18 @@ static int keeps_limit(void *arg, const struct copse_qgroup *group)
     return 0;
 }
 
+/* Quotas are right about trees that are. */
+static int structure(struct run *run)
+{
+    return verify_device(run->env, run->disk, 0, run->error, sizeof(run->error));
+}
+
 static int check(struct run *run)
 {
     struct copse_quota_status status;
 
     TRY(mount_sync(run->m));
+    TRY(structure(run));
     TRY(mount_quota_status(run->m, &status));
     if (status.mode != COPSE_QUOTA_FULL)
         return 0;

@@ -18,8 +18,8 @@ struct tree_handle {
     struct root root;      /* must stay the first member */
     struct root_item item; /* as it will be written; bytenr, level, generation come from root */
     struct roots *roots;
-    bool dirty;   /* item must be written at commit */
-    bool deleted; /* its root item is gone */
+    bool dirty;     /* item must be written at commit */
+    bool deleted;   /* its root item is gone */
     unsigned sends; /* how many sends read it: it stays as it is; under the metadata lock */
     struct tree_handle *next_dirty;
     void *fs_data;        /* for fs/: what it keeps for a tree; malloced, freed by roots_close */

@@ -155,8 +155,8 @@ int forest_write_dirty(struct forest *forest) MUST_USE;
 /* The same for the nodes of one tree (log trees). */
 int forest_write_dirty_of(struct forest *forest, uint64_t root_id) MUST_USE;
 /*
- * Bytes of dirty nodes in memory. When they are more than three quarters of the cache, those that no
- * path holds are written early, as part of a change. They stay ours: only a commit makes them
+ * Bytes of dirty nodes in memory. When they are more than three quarters of the cache, those that
+ * no path holds are written early, as part of a change. They stay ours: only a commit makes them
  * durable, so they are changed in place and written again (nodes of log trees are copied, since a
  * log commit makes them durable). A node that does not validate is left for forest_write_dirty to
  * complain about.

@@ -33,7 +33,7 @@ struct fs_options {
     /* Of files that do not say themselves; enum compress_type, 0: none. */
     uint8_t compress_type;
     int compress_level;
-    bool compress_force; /* of all files, and whatever the data looks like */
+    bool compress_force;        /* of all files, and whatever the data looks like */
     uint64_t dirty_limit_bytes; /* of file data in memory; 0: 64 MiB */
     /* What tree blocks leave of so many bytes, but some even then, may hold file data that was
      * read. 0: none. */
@@ -142,7 +142,8 @@ int inodes_write_dirty_of(struct fs *fs, uint64_t tree_id) MUST_USE;
 int inode_write(struct inode *inode) MUST_USE;
 /* -ESTALE: its subvolume was deleted. */
 int inode_is_there(const struct inode *inode) MUST_USE;
-/* -ESTALE, -EROFS for a read-only subvolume, -EPERM for immutable (and append where `append_ok` is false).
+/* -ESTALE, -EROFS for a read-only subvolume, -EPERM for immutable (and append where `append_ok` is
+ * false).
  */
 int inode_may_change(const struct inode *inode, bool append_ok) MUST_USE;
 

@@ -11,7 +11,7 @@ struct mount_private {
     unsigned commit_seconds;
     _Atomic uint64_t last_commit_ns; /* commits end in any thread */
     atomic_bool shut_down;
-    bool log_pending;                /* opened read-only beside a log tree */
+    bool log_pending; /* opened read-only beside a log tree */
 
     struct env_thread *thread; /* background work; NULL: driven step by step */
     pthread_mutex_t lock;
@@ -57,8 +57,8 @@ int subvol_rmdir(struct mount *m, struct inode *dir, const char *name, size_t le
 /* Deletes an inode that lost its last name and its last user. */
 void delete_orphan(struct inode *inode);
 
-/* xattr.c, within store_begin: the compression property of a type, COMPRESS_NONE: none. The flags of
- * the inode are the caller's. */
+/* xattr.c, within store_begin: the compression property of a type, COMPRESS_NONE: none. The flags
+ * of the inode are the caller's. */
 int compression_property_set(struct inode *inode, uint8_t type) MUST_USE;
 
 /* acl.c, within store_begin */

@@ -36,7 +36,12 @@ static int register_tree(struct inode *dir, const struct subvol_name *name, cons
 {
     struct store *store = dir->fs->store;
     struct key location = key_make(root->id, KEY_ROOT_ITEM, UINT64_MAX);
-    uint64_t key_offset = src ? store->engine.txn.transid : 0;
+    /*
+     * Whoever deletes a snapshot takes blocks that are no younger than this for its source's. Linux
+     * makes snapshots at the end of a transaction and writes that one here; ours may be written to
+     * in the same one still.
+     */
+    uint64_t key_offset = src ? store->engine.txn.transid - 1 : 0;
     struct tree_handle *tree;
 
     int ret = roots_insert(store->roots, root, item, key_offset, &tree);

@@ -122,7 +122,9 @@ static int write_out(struct maker *maker)
     super.bytes_used = space_bytes_used(maker);
     set_backup(maker, &super);
     TRY(vol_fill_system_array(maker->vol, &super));
-    return vol_write_supers(maker->vol, &super);
+    TRY(vol_write_supers(maker->vol, &super));
+    /* No commit follows that would make the copies durable. */
+    return vol_flush(maker->vol);
 }
 
 static void summarise(const struct plan *plan, struct mkfs_summary *out)

@@ -110,8 +110,8 @@ static int fallocate_part(struct content *c, uint32_t mode, uint64_t start, uint
 
 /*
  * Linux writes zeroes behind the end of a file when it grows, and when a range reaches over it;
- * that would be data where there shall be none. So the file grows first, and nothing is preallocated
- * over its end in one piece. Holes are punched in whole blocks.
+ * that would be data where there shall be none. So the file grows first, and nothing is
+ * preallocated over its end in one piece. Holes are punched in whole blocks.
  */
 static int put_fallocate(struct content *c, uint32_t mode, uint64_t start, uint64_t end)
 {
