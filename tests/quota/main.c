@@ -77,7 +77,8 @@ static int allow(struct run *run, const char *what, int ret)
     if (ret >= 0 || ret == -ENOENT || ret == -EEXIST || ret == -EINVAL || ret == -EDQUOT ||
         ret == -EBUSY || ret == -ENOTEMPTY)
         return 0;
-    snprintf(run->error, sizeof(run->error), "%s: %d: %s", what, ret, fail_message());
+    if (!run->error[0])
+        snprintf(run->error, sizeof(run->error), "%s: %d: %s", what, ret, fail_message());
     return -1;
 }
 
