@@ -232,7 +232,12 @@ static int visit(struct accounting *a, struct record *record)
     if (record->id.bytenr < a->q->progress && !record->counted)
         pair->bytes += record->id.num_bytes;
     record->counted = true;
-    if (record->id.data || !record->subtree || to->count == 0 || nobody_lost(from, to))
+    if (record->id.data || !record->subtree || nobody_lost(from, to))
+        return 0;
+    /* One tree's own block is gone: it told of what lies below itself. Of a block that was shared
+     * one tree may have gone first, and the other has copied it since as its own, telling nobody.
+     */
+    if (to->count == 0 && from->count < 2)
         return 0;
     TRY(pair_matters(a, pair));
     return pair->matters ? visit_children(a, record) : 0;
