@@ -117,16 +117,16 @@ setup() {
 }
 
 @test "a second writer is refused while the first has it" {
-    mkfifo hold
-    "$copse" shell $image <hold >/dev/null &
-    exec 9>hold
+    mkfifo hold said
+    "$copse" shell $image <hold >said &
+    exec 9>hold 8<said
     # Once the shell answers it has the image.
-    echo sync >&9
-    for ((i = 0; i < 100; i++)); do
-        "$copse" ls $image:/ >/dev/null 2>busy || break
-    done
-    grep -Eq "^copse ls: $image: in use by process [0-9]+$" busy
+    echo 'ls -a /' >&9
+    read -r _ <&8
+    run -1 --separate-stderr "$copse" ls $image:/
+    [[ $stderr =~ ^"copse ls: $image: in use by process "[0-9]+$ ]]
     exec 9>&-
     wait
+    exec 8<&-
     run -0 "$copse" ls $image:/
 }
