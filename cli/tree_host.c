@@ -269,10 +269,13 @@ static int dedupe_range(struct file *src, uint64_t from, uint64_t len, struct fi
     union {
         struct file_dedupe_range range;
         char room[sizeof(struct file_dedupe_range) + sizeof(struct file_dedupe_range_info)];
-    } args = {.range = {.src_offset = from, .src_length = len, .dest_count = 1}};
+    } args;
     struct file_dedupe_range_info *info = args.range.info;
     int ret = open_content(src, false);
 
+    /* All of it: the flexible end of the range belongs to no member that could be initialized. */
+    memset(&args, 0, sizeof(args));
+    args.range = (struct file_dedupe_range){.src_offset = from, .src_length = len, .dest_count = 1};
     if (ret == 0)
         ret = open_content(dst, true);
     if (ret < 0)

@@ -56,7 +56,11 @@ int open_node(fuse_req_t req, copse_node *node, struct fuse_file_info *fi)
 
     if (!file)
         return -ENOMEM;
+    file->mounted = mounted_of(req);
     atomic_init(&file->errors_seen, copse_errors_seen(node));
+    pthread_mutex_lock(&file->mounted->nodes_lock);
+    LIST_INSERT_HEAD(&file->mounted->files, file, entry);
+    pthread_mutex_unlock(&file->mounted->nodes_lock);
     fi->fh = (uintptr_t)file;
     fi->keep_cache = 1;
     /* What close(2) asks for is an error of writeback: nothing to ask a reader. */
@@ -69,8 +73,25 @@ int open_node(fuse_req_t req, copse_node *node, struct fuse_file_info *fi)
 
 void close_node(struct fuse_file_info *fi)
 {
-    free(open_file_of(fi));
+    struct open_file *file = open_file_of(fi);
+
     fi->fh = 0;
+    if (!file)
+        return;
+    pthread_mutex_lock(&file->mounted->nodes_lock);
+    LIST_REMOVE(file, entry);
+    pthread_mutex_unlock(&file->mounted->nodes_lock);
+    free(file);
+}
+
+void files_release(struct mounted *m)
+{
+    while (!LIST_EMPTY(&m->files)) {
+        struct open_file *file = LIST_FIRST(&m->files);
+
+        LIST_REMOVE(file, entry);
+        free(file);
+    }
 }
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

@@ -14,6 +14,7 @@
 #include <fuse_lowlevel.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include <copse/copse.h>
 #include "fuse_ioctl.h"
@@ -39,8 +40,9 @@ struct mounted {
     struct control control;
 
     copse_node *root;
-    pthread_mutex_t nodes_lock;
+    pthread_mutex_t nodes_lock; /* and of files */
     struct known_node *nodes;
+    LIST_HEAD(, open_file) files;
 
     void (*ready)(struct mounted *m); /* called once, when the kernel and we agreed */
     int *ready_fd;                    /* -1 once the parent was told */
@@ -51,6 +53,8 @@ struct mounted {
 
 /* What the kernel has open once; fuse_file_info.fh of files, and 0 of directories. */
 struct open_file {
+    struct mounted *mounted;
+    LIST_ENTRY(open_file) entry;
     _Atomic uint64_t errors_seen; /* copse_errors_seen() */
 };
 
@@ -63,6 +67,9 @@ static inline struct mounted *mounted_of(fuse_req_t req)
 {
     return fuse_req_userdata(req);
 }
+
+/* files.c: drops whatever is still open, after the end */
+void files_release(struct mounted *m);
 
 /* nodes.c */
 copse_node *node_of(struct mounted *m, fuse_ino_t ino);

@@ -213,6 +213,7 @@ static int live(struct mounted *m, struct copse_fuse_options *options)
         note(LOG_WARNING, "%s: no socket: copse umount cannot wait for the last commit",
              options->mountpoint);
     ret = serve_mounted(m, options);
+    files_release(m);
     nodes_release(m);
     int closed = copse_close(m->fs);
     if (ret == 0 && closed < 0)
