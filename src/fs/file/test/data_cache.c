@@ -260,7 +260,8 @@ static void *read_many(void *arg)
     struct rng rng;
 
     rng_seed(&rng, reader->seed);
-    for (unsigned i = 0; i < READS; i++)
+    /* Longer where the writer has the processor: with nothing found nothing would be shown. */
+    for (uint64_t i = 0; i < READS || (reader->found == 0 && i < 1000ULL * READS); i++)
         read_shared(reader, rng_below(&rng, SHARED_SECTORS));
     return NULL;
 }
@@ -278,7 +279,7 @@ static void *write_many(void *arg)
         data_cache_forget(disk->cache, FIRST_ADDR + sector * SECTOR, SECTOR);
         atomic_store(&disk->forgotten[sector], version);
         if (rng_below(&rng, 500) == 0)
-            data_cache_limit(disk->cache, rng_below(&rng, 4 * MIB));
+            data_cache_limit(disk->cache, MIB + rng_below(&rng, 3 * MIB));
         for (unsigned i = 0; i < 2000; i++)
             atomic_thread_fence(memory_order_seq_cst);
     }
