@@ -41,7 +41,7 @@ with_fio() {
 }
 
 # Those of its class "filesystem" that need neither root nor what FUSE does not carry; without fpunch,
-# whose parents wait for ever once a limit of operations has ended their children.
+# whose parents were seen to wait for ever beside children that had ended: not yet known whose fault.
 stressors=(access chdir chmod copy-file dentry dir dirdeep dirmany dup fallocate fcntl fiemap filename flock fstat getdent hdd io iomix link lockf metamix mknod open readahead rename seek sendfile symlink
     sync-file touch utime verity xattr)
 
