@@ -57,6 +57,18 @@ int open_node(fuse_req_t req, copse_node *node, struct fuse_file_info *fi)
     if (!file)
         return -ENOMEM;
     file->mounted = mounted_of(req);
+    file->node = node;
+    file->writable = is_for_writing(fi);
+    if (file->writable) {
+        struct copse_stat st;
+        int ret = copse_stat(node, &st);
+
+        if (ret < 0) {
+            free(file);
+            return ret;
+        }
+        file->subvol = st.subvol;
+    }
     atomic_init(&file->errors_seen, copse_errors_seen(node));
     pthread_mutex_lock(&file->mounted->nodes_lock);
     LIST_INSERT_HEAD(&file->mounted->files, file, entry);

@@ -44,6 +44,10 @@ struct mounted {
     struct known_node *nodes;
     LIST_HEAD(, open_file) files;
 
+    pthread_mutex_t asides_lock;
+    pthread_cond_t asides_gone;
+    unsigned asides; /* threads of aside_start() */
+
     void (*ready)(struct mounted *m); /* called once, when the kernel and we agreed */
     int *ready_fd;                    /* -1 once the parent was told */
     pthread_t main_thread;
@@ -56,6 +60,9 @@ struct open_file {
     struct mounted *mounted;
     LIST_ENTRY(open_file) entry;
     _Atomic uint64_t errors_seen; /* copse_errors_seen() */
+    bool writable;
+    copse_node *node; /* not held; the kernel does that, and may forget before it closes */
+    uint64_t subvol;  /* that a writable one is in */
 };
 
 static inline struct open_file *open_file_of(const struct fuse_file_info *fi)
@@ -70,6 +77,18 @@ static inline struct mounted *mounted_of(fuse_req_t req)
 
 /* files.c: drops whatever is still open, after the end */
 void files_release(struct mounted *m);
+
+/* launder.c: run(arg) on a thread of its own, so that a worker is free; all have ended after
+ * asides_wait(). */
+int aside_start(struct mounted *m, void (*run)(void *arg), void *arg);
+void asides_wait(struct mounted *m);
+/*
+ * Has the kernel write what was stored through shared mappings into files of a subvolume, or into
+ * one. Before a snapshot, a switch to read-only, a send, a dedupe. Not by a worker, with no lock
+ * held: the writes come to us meanwhile.
+ */
+int launder_subvol(struct mounted *m, uint64_t subvol);
+void launder_node(struct mounted *m, copse_node *node);
 
 /* nodes.c */
 copse_node *node_of(struct mounted *m, fuse_ino_t ino);

@@ -3,6 +3,7 @@
 #include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -119,14 +120,16 @@ static int set_default(copse_fs *fs, copse_node *node, uint64_t id)
     return ret < 0 ? ret : copse_subvol_set_default(fs, id ? id : st.subvol);
 }
 
-static int dedupe(copse_fs *fs, copse_node *node, struct copse_ioc_dedupe *args)
+static int dedupe(struct mounted *m, copse_node *node, struct copse_ioc_dedupe *args)
 {
     struct copse_dedupe_target target = {.node = node, .offset = args->offset};
     copse_node *src;
 
-    int ret = copse_node_by_ino(fs, args->subvol, args->subvol_ino, &src);
+    int ret = copse_node_by_ino(m->fs, args->subvol, args->subvol_ino, &src);
     if (ret < 0)
         return ret;
+    launder_node(m, src);
+    launder_node(m, node);
     ret = copse_dedupe_range(src, args->src_offset, args->len, &target, 1);
     copse_node_put(src);
     args->status = target.status;
@@ -257,7 +260,7 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
     case COPSE_IOC_DEFRAG:
         return defrag(node, &data->defrag);
     case COPSE_IOC_DEDUPE:
-        return dedupe(m->fs, node, &data->dedupe);
+        return dedupe(m, node, &data->dedupe);
     case BTRFS_IOC_DEFAULT_SUBVOL:
         return set_default(m->fs, node, data->number64);
     case COPSE_IOC_RECLAIM:
@@ -267,12 +270,64 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
     }
 }
 
+struct ioctl_request {
+    fuse_req_t req;
+    fuse_ino_t ino;
+    unsigned cmd;
+    size_t out_size;
+    union ioctl_data data;
+};
+
+static void answer(struct ioctl_request *request)
+{
+    struct mounted *m = mounted_of(request->req);
+    unsigned cmd = request->cmd;
+
+    int ret = -EPERM;
+    if (subvol_ioctl_size(cmd))
+        ret = subvol_ioctl(request->req, request->ino, cmd, &request->data);
+    else if (is_allowed(request->req, cmd, &request->data))
+        ret = run_ioctl(m, node_of(m, request->ino), cmd, &request->data);
+    if (ret < 0)
+        reply_result(request->req, ret);
+    else
+        fuse_reply_ioctl(request->req, 0, &request->data, request->out_size);
+}
+
+static void answer_aside(void *arg)
+{
+    answer(arg);
+    free(arg);
+}
+
+/* These have the kernel write pages, which a worker must be free for. */
+static bool is_for_aside(unsigned cmd)
+{
+    return cmd == BTRFS_IOC_SNAP_CREATE || cmd == BTRFS_IOC_SNAP_CREATE_V2 ||
+           cmd == BTRFS_IOC_SUBVOL_SETFLAGS || cmd == COPSE_IOC_DEDUPE;
+}
+
+static void start_aside(const struct ioctl_request *request)
+{
+    struct ioctl_request *copy = malloc(sizeof(*copy));
+
+    int ret = copy ? 0 : -ENOMEM;
+    if (copy) {
+        *copy = *request;
+        ret = aside_start(mounted_of(request->req), answer_aside, copy);
+    }
+    if (ret < 0) {
+        free(copy);
+        reply_result(request->req, ret);
+    }
+}
+
 void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
               unsigned flags, const void *in_buf, size_t in_size, size_t out_size)
 {
-    struct mounted *m = mounted_of(req);
     size_t size = data_size(cmd);
-    union ioctl_data data = {0};
+    struct ioctl_request request = {
+        .req = req, .ino = ino, .cmd = cmd, .out_size = MIN(out_size, size)};
 
     (void)arg, (void)fi;
     if (size == 0 || (flags & FUSE_IOCTL_COMPAT) || (in_size > 0 && in_size < size)) {
@@ -280,14 +335,9 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fu
         return;
     }
     if (in_size > 0)
-        memcpy(&data, in_buf, size);
-    int ret = -EPERM;
-    if (subvol_ioctl_size(cmd))
-        ret = subvol_ioctl(req, ino, cmd, &data);
-    else if (is_allowed(req, cmd, &data))
-        ret = run_ioctl(m, node_of(m, ino), cmd, &data);
-    if (ret < 0)
-        reply_result(req, ret);
+        memcpy(&request.data, in_buf, size);
+    if (is_for_aside(cmd))
+        start_aside(&request);
     else
-        fuse_reply_ioctl(req, 0, &data, MIN(out_size, size));
+        answer(&request);
 }

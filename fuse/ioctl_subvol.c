@@ -179,6 +179,15 @@ static int source_of(const struct asked *asked, int64_t fd, copse_node **out)
     return wanted.id ? copse_subvol_root(asked->m->fs, wanted.id, out) : -EINVAL;
 }
 
+/* What programs stored into mapped files of its subvolume comes first. */
+static int launder(const struct asked *asked, copse_node *node)
+{
+    struct copse_stat st;
+
+    int ret = copse_stat(node, &st);
+    return ret < 0 ? ret : launder_subvol(asked->m, st.subvol);
+}
+
 static int snapshot(const struct asked *asked, int64_t fd, const char *name, bool readonly)
 {
     struct copse_subvol_options options = COPSE_SUBVOL_OPTIONS_INIT;
@@ -191,6 +200,8 @@ static int snapshot(const struct asked *asked, int64_t fd, const char *name, boo
         return ret;
     options.readonly = readonly;
     ret = is_owner(asked, source);
+    if (ret == 0)
+        ret = launder(asked, source);
     if (ret == 0)
         ret = made(asked, name,
                    copse_subvol_snapshot(source, asked->node, name, strlen(name), &options, NULL));
@@ -312,6 +323,10 @@ static int set_flags(const struct asked *asked, uint64_t flags)
         return ret;
     if (flags & ~(uint64_t)BTRFS_SUBVOL_RDONLY)
         return -EOPNOTSUPP;
+    if (flags & BTRFS_SUBVOL_RDONLY)
+        ret = launder(asked, asked->node);
+    if (ret < 0)
+        return ret;
     return copse_subvol_set_readonly(asked->node, flags & BTRFS_SUBVOL_RDONLY, false);
 }
 

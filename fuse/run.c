@@ -194,6 +194,7 @@ static int serve_mounted(struct mounted *m, struct copse_fuse_options *options)
         if (ret == 0) {
             serve(m);
             signals_stop(&signals);
+            asides_wait(m);
         } else {
             say(options, ret, "%s: %s", options->mountpoint, strerror(-ret));
         }
@@ -229,6 +230,8 @@ static int run_mount(struct copse_fuse_options *options, void (*ready)(struct mo
         .options = options,
         .control = {.listener = -1},
         .nodes_lock = PTHREAD_MUTEX_INITIALIZER,
+        .asides_lock = PTHREAD_MUTEX_INITIALIZER,
+        .asides_gone = PTHREAD_COND_INITIALIZER,
         .ready = ready,
         .ready_fd = ready_fd,
         .main_thread = pthread_self(),

@@ -84,8 +84,24 @@ others() {
     judged "after what others did"
 }
 
-cp "$mount_tests/subvolumes.py" "$scratch/bin/"
-groups=(by_commands by_ioctls others)
+# What was stored through shared mappings, never synced, is in a snapshot, in a subvolume that
+# becomes read-only, and where dedupe compares; also when more snapshots wait for the kernel than
+# there are workers to serve its writes.
+by_mapping() {
+    new_image 256M
+    try "mounted" mounted || return
+    user "$copse" subvolume create "$dir/a" >/dev/null
+    user "$copse" subvolume create "$dir/b" >/dev/null
+    tap_of "stores through mappings" user "$python" "$scratch/bin/mappings.py" "$dir"
+    try "unmounted" unmounted
+    try "mounted again" mounted || return
+    tap_of "and mounted again" user "$python" "$scratch/bin/mappings.py" "$dir" look
+    try "unmounted" unmounted
+    judged "after mappings"
+}
+
+cp "$mount_tests/subvolumes.py" "$mount_tests/mappings.py" "$scratch/bin/"
+groups=(by_commands by_ioctls by_mapping others)
 (($#)) && groups=("$@")
 for group in "${groups[@]}"; do
     "$group"
