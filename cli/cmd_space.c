@@ -133,6 +133,7 @@ static const struct {
     {"written-in-place", offsetof(struct copse_usage, written_in_place), true},
     {"written-anew", offsetof(struct copse_usage, written_anew), true},
     {"written-to-share", offsetof(struct copse_usage, written_to_share), true},
+    {"written-beside", offsetof(struct copse_usage, written_beside), true},
     {"sharing-asked", offsetof(struct copse_usage, sharing_asked), false},
     {"sharing-lookups", offsetof(struct copse_usage, sharing_lookups), false},
     {"sharing-walks", offsetof(struct copse_usage, sharing_walks), false},

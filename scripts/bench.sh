@@ -6,6 +6,8 @@
 #
 #   RUNS=3        how often each is run
 #   WHAT=         which benchmarks of tests/bench/work.c (default: all, and growth once)
+#                 "hot" is run only when it is asked for: an image under writes while it is shared,
+#                 XFS beside it; HOT_* in tests/bench/work_hot.c
 #   GROWTH=yes    whether a directory is grown to a million files, too
 #   BENCH_DIR=    where the images lie (default: BUILD/bench); needs 4 GiB
 set -euo pipefail
@@ -67,6 +69,19 @@ run_kernel() {
     rm -f "$scratch/image"
 }
 
+run_xfs() {
+    local dev
+    truncate -s 16G "$scratch/image"
+    mkfs.xfs -q -f -m reflink=1 "$scratch/image" >/dev/null
+    mkdir -p "$scratch/mnt"
+    dev=$(losetup --find --show "$scratch/image")
+    mount -t xfs -o noatime "$dev" "$scratch/mnt"
+    losetup --detach "$dev"
+    "$build/tests/bench/bench_posix" "$scratch/mnt" "$@"
+    umount "$scratch/mnt"
+    rm -f "$scratch/image"
+}
+
 run_mount() {
     truncate -s 16G "$scratch/image"
     "$build/copse" mkfs -q -f "$scratch/image" >/dev/null
@@ -82,6 +97,11 @@ worlds=(file)
 [[ -z $shm ]] || worlds+=(memory)
 [[ -n $why_kernel ]] || worlds+=(kernel)
 [[ -n $why_mount ]] || worlds+=(mount)
+if [[ " ${what[*]} " == *" hot "* && -z $why_kernel ]]; then
+    why_xfs=$(why_missing mkfs.xfs)
+    [[ -n $why_xfs ]] || grep -qw xfs /proc/filesystems || modprobe -q xfs || why_xfs="the kernel has no XFS"
+    [[ -n $why_xfs ]] && echo "SKIPPED: XFS: $why_xfs." || worlds+=(xfs)
+fi
 
 for ((run = 1; run <= runs; run++)); do
     for world in "${worlds[@]}"; do
@@ -101,7 +121,7 @@ fi
 
 column() { # WORLD: "name<TAB>median of the clock", in the order of the work
     cat "$scratch/$1".* | awk '
-        /^growth of/ { next }
+        /^growth of|^#/ { next }
         {
             name = substr($0, 1, 24)
             sub(/ +$/, "", name)
@@ -152,16 +172,20 @@ awk -F'\t' -v worlds="${worlds[*]}" -v dir="$scratch" '
                     order[++rows] = $1
             }
         }
-        printf "%-24s %10s %10s %10s %10s   %11s %12s\n", "", "file", "memory", "kernel", "mount",
-            "file/kernel", "mount/kernel"
+        printf "%-24s", ""
+        for (w = 1; w <= n; w++)
+            printf " %10s", list[w]
+        printf "   %11s %12s\n", "file/kernel", "mount/kernel"
         for (i = 1; i <= rows; i++) {
             name = order[i]
-            printf "%-24s %10s %10s %10s %10s   %11s %12s\n", name, cell("file", name),
-                cell("memory", name), cell("kernel", name), cell("mount", name),
-                ratio("file", name), ratio("mount", name)
+            printf "%-24s", name
+            for (w = 1; w <= n; w++)
+                printf " %10s", cell(list[w], name)
+            printf "   %11s %12s\n", ratio("file", name), ratio("mount", name)
         }
     }'
 for world in "${worlds[@]}"; do
+    cat "$scratch/$world".[0-9]* | sed -n "s/^# /$world: /p"
     [[ ! -e $scratch/$world.growth ]] || grep '^growth of' "$scratch/$world.growth" | sed "s/^/$world: /"
 done
 [[ -z $why_kernel ]] || echo "SKIPPED: the kernel's btrfs: $why_kernel. There are no ratios."

@@ -329,6 +329,7 @@ struct copse_usage {
     uint64_t written_in_place; /* preallocated or NODATACOW, to where it was */
     uint64_t written_anew;     /* to new space */
     uint64_t written_to_share; /* of both, because a clone or dedupe was to share them */
+    uint64_t written_beside;   /* of these, what was not of the ranges to be shared */
     /* What it cost to know whether ranges are shared, since then. */
     uint64_t sharing_asked;   /* questions */
     uint64_t sharing_lookups; /* extent items looked at */

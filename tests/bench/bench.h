@@ -34,6 +34,14 @@ struct world {
     void (*reserve)(handle *file, uint64_t len); /* fallocate */
     /* Shares all of src, which has len bytes, with dst. */
     void (*clone)(handle *src, handle *dst, uint64_t len);
+    void (*clone_range)(handle *src, uint64_t src_offset, uint64_t len, handle *dst,
+                        uint64_t dst_offset);
+    /* 0: there is no such thing here. What differs ends the program. */
+    int (*dedupe_range)(handle *src, uint64_t src_offset, uint64_t len, handle *dst,
+                        uint64_t dst_offset);
+    int (*set_nocow)(handle *file); /* 0: there is no such thing here */
+    /* Bytes written to share ranges that were not of those ranges; NULL: nobody counts. */
+    uint64_t (*written_beside)(void);
 };
 
 /* Runs what the arguments name ("quick", "growth", ...; none: everything but growth). */

@@ -2,12 +2,14 @@
 /*
  * The library's world: a file system made in an image file, opened and changed in this process.
  *
- *     bench_fs IMAGE [-c CACHE_MIB] [-k] [group|lookup|small|data|tree|rewrite|reflink|fsync|growth
+ *     bench_fs IMAGE [-c CACHE_MIB] [-k]
+ * [group|lookup|small|data|tree|rewrite|reflink|fsync|hot|growth
  * ...]
  *
  * IMAGE is made anew (16 GiB, sparse) and stays, so that it can be checked.
  */
 #include <copse/copse.h>
+#include <linux/fs.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +152,38 @@ static void lib_clone(handle *src, handle *dst, uint64_t len)
     must(copse_clone_range(node_of(src), 0, len, node_of(dst), 0), "clone");
 }
 
+static void lib_clone_range(handle *src, uint64_t src_offset, uint64_t len, handle *dst,
+                            uint64_t dst_offset)
+{
+    must(copse_clone_range(node_of(src), src_offset, len, node_of(dst), dst_offset), "clone");
+}
+
+static int lib_dedupe_range(handle *src, uint64_t src_offset, uint64_t len, handle *dst,
+                            uint64_t dst_offset)
+{
+    struct copse_dedupe_target target = {.node = node_of(dst), .offset = dst_offset};
+
+    must(copse_dedupe_range(node_of(src), src_offset, len, &target, 1), "dedupe");
+    must(target.status, "dedupe");
+    if (target.bytes_deduped != len)
+        bench_die("dedupe", "the ranges differ");
+    return 1;
+}
+
+static int lib_set_nocow(handle *file)
+{
+    must(copse_set_flags(node_of(file), FS_NOCOW_FL), "chattr");
+    return 1;
+}
+
+static uint64_t lib_written_beside(void)
+{
+    struct copse_usage usage;
+
+    must(copse_usage(fs, &usage), "usage");
+    return usage.written_beside;
+}
+
 static const struct world library = {
     .root = lib_root,
     .put = lib_put,
@@ -167,6 +201,10 @@ static const struct world library = {
     .fsync = lib_fsync,
     .reserve = lib_reserve,
     .clone = lib_clone,
+    .clone_range = lib_clone_range,
+    .dedupe_range = lib_dedupe_range,
+    .set_nocow = lib_set_nocow,
+    .written_beside = lib_written_beside,
 };
 
 int main(int argc, char **argv)

@@ -2,7 +2,7 @@
 /*
  * Any mounted file system, through system calls: the kernel's btrfs, and copse through its mount.
  *
- *     bench_posix DIRECTORY [group|lookup|small|data|tree|rewrite|reflink|fsync|growth ...]
+ *     bench_posix DIRECTORY [group|lookup|small|data|tree|rewrite|reflink|fsync|hot|growth ...]
  */
 #include <dirent.h>
 #include <errno.h>
@@ -148,6 +148,43 @@ static void posix_clone(handle *src, handle *dst, uint64_t len)
     }
 }
 
+static void posix_clone_range(handle *src, uint64_t src_offset, uint64_t len, handle *dst,
+                              uint64_t dst_offset)
+{
+    struct file_clone_range range = {fd_of(src), src_offset, len, dst_offset};
+    off_t from = (off_t)src_offset, to = (off_t)dst_offset;
+
+    if (ioctl(fd_of(dst), FICLONERANGE, &range) == 0)
+        return;
+    ssize_t n = copy_file_range(fd_of(src), &from, fd_of(dst), &to, len, 0);
+    must(n < 0 || (size_t)n != len ? -1 : 0, "copy_file_range");
+}
+
+static int posix_dedupe_range(handle *src, uint64_t src_offset, uint64_t len, handle *dst,
+                              uint64_t dst_offset)
+{
+    char space[sizeof(struct file_dedupe_range) + sizeof(struct file_dedupe_range_info)] = {0};
+    struct file_dedupe_range *range = (struct file_dedupe_range *)space;
+
+    range->src_offset = src_offset;
+    range->src_length = len;
+    range->dest_count = 1;
+    range->info[0].dest_fd = fd_of(dst);
+    range->info[0].dest_offset = dst_offset;
+    if (ioctl(fd_of(src), FIDEDUPERANGE, range) < 0 || range->info[0].status < 0)
+        return 0;
+    if (range->info[0].status != FILE_DEDUPE_RANGE_SAME)
+        bench_die("dedupe", "the ranges differ");
+    return 1;
+}
+
+static int posix_set_nocow(handle *file)
+{
+    int flags = FS_NOCOW_FL;
+
+    return ioctl(fd_of(file), FS_IOC_SETFLAGS, &flags) == 0;
+}
+
 static const struct world posix = {
     .root = posix_root,
     .put = posix_put,
@@ -165,6 +202,9 @@ static const struct world posix = {
     .fsync = posix_fsync,
     .reserve = posix_reserve,
     .clone = posix_clone,
+    .clone_range = posix_clone_range,
+    .dedupe_range = posix_dedupe_range,
+    .set_nocow = posix_set_nocow,
 };
 
 int main(int argc, char **argv)

@@ -449,6 +449,7 @@ static const struct {
     {"group", bench_group, 0},     {"lookup", bench_lookup, 0}, {"small", bench_small, 0},
     {"data", bench_data, 0},       {"tree", bench_tree, 0},     {"rewrite", bench_rewrite, 0},
     {"reflink", bench_reflink, 0}, {"fsync", bench_fsync, 0},   {"growth", bench_growth, 1},
+    {"hot", bench_hot, 1},
 };
 
 int bench_main(const struct world *the_world, int argc, char **argv)

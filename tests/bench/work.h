@@ -39,4 +39,7 @@ void bench_rewrite(void);
 void bench_reflink(void);
 void bench_fsync(void);
 
+/* work_hot.c */
+void bench_hot(void);
+
 #endif

@@ -23,10 +23,11 @@ struct plan {
 struct batch {
     struct file_state *file;
     struct inode *inode;
-    uint64_t size;       /* of the file, when its runs were launched */
-    uint64_t start, end; /* runs in flight that begin in there */
-    uint64_t bytes;      /* of these runs: what data space is promised for, that without claims */
-    unsigned units;      /* metadata promised for them and not used yet */
+    struct run_tree *flight; /* which of the file's two; nobody else changes it */
+    uint64_t size;           /* of the file, when its runs were launched */
+    uint64_t start, end;     /* runs in flight that begin in there */
+    uint64_t bytes; /* of these runs: what data space is promised for, that without claims */
+    unsigned units; /* metadata promised for them and not used yet */
     struct plan *plans;
     size_t count, cap;
     uint8_t *sums; /* csum_size bytes a disk sector, in the order of plans; NULL: none */

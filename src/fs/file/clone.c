@@ -130,12 +130,12 @@ static int clone_step(struct clone *clone, uint64_t *done)
 int write_before_sharing(struct file_state *file, uint64_t start, uint64_t len)
 {
     struct file_shared *shared = file->inode->fs->files;
-    uint64_t before = runs_pending(file);
+    struct written written = {0};
 
-    int ret = writeback_range(file, start, start + len);
-    uint64_t after = runs_pending(file);
+    int ret = writeback_range_counted(file, start, start + len, &written);
     SCOPED_LOCK(&shared->lock);
-    shared->counters.cloned += before - after;
+    shared->counters.cloned += written.bytes;
+    shared->counters.cloned_outside += written.outside;
     return ret;
 }
 
@@ -213,7 +213,7 @@ static int clone_between(struct clone *clone)
 
     int ret = clone_locked(clone);
     if (ret == 1) {
-        pair_hold(&pair);
+        pair_hold(&pair, clone);
         ret = clone_all(clone);
         inode_touch(clone->dst, true);
         pair_unhold(&pair);

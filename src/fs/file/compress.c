@@ -115,13 +115,13 @@ struct packing {
 /* The bytes of a plan in one piece; *copy is to be freed. */
 static const uint8_t *contiguous(const struct batch *batch, const struct plan *plan, uint8_t **copy)
 {
-    const struct run *run = runs_after(&batch->file->flight, plan->start);
+    const struct run *run = runs_after(batch->flight, plan->start);
     uint64_t pos = plan->start, end = plan->start + plan->len;
 
     if (run_end(run) >= end)
         return run->data + (pos - run->start);
     *copy = malloc(plan->len);
-    for (; *copy && pos < end; run = runs_after(&batch->file->flight, run_end(run))) {
+    for (; *copy && pos < end; run = runs_after(batch->flight, run_end(run))) {
         uint64_t n = MIN(run_end(run), end) - pos;
 
         memcpy(*copy + (pos - plan->start), run->data + (pos - run->start), n);

@@ -161,7 +161,14 @@ static int step_locked(struct dedupe *d, uint64_t done, bool sharing, const stru
         return 0;
     TRY(file_state_get(d->src, &file));
     TRY(file_state_get(d->dst, &file));
-    pair_hold(pair);
+    const struct clone ranges = {
+        .src = d->src,
+        .dst = d->dst,
+        .src_start = d->from + done,
+        .dst_start = d->to + done,
+        .span = round_up_to(len, file_sectorsize(d->src)),
+    };
+    pair_hold(pair, &ranges);
     int ret = share_held(d, done, len);
     pair_unhold(pair);
     return ret;

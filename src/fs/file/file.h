@@ -135,6 +135,7 @@ struct file_counters {
     uint64_t in_place; /* bytes written where the file had its space already */
     uint64_t copied;   /* bytes written to new space, before compression */
     uint64_t cloned;   /* of both, those written because a clone or dedupe was to share them */
+    uint64_t cloned_outside; /* of these, those that were not of the ranges to be shared */
 };
 void files_counters(const struct fs *fs, struct file_counters *out);
 /* For before_commit: promise 2 holds, or the program ends. */

@@ -99,8 +99,9 @@ struct file_state {
     pthread_mutex_t lock;
     struct run_tree dirty;
     struct run_tree flight; /* being written; immutable */
+    struct run_tree aside;  /* the same, by a guest (hold.c) */
     uint64_t dirty_bytes;
-    uint64_t flight_bytes;
+    uint64_t flight_bytes;            /* in both */
     uint64_t dirty_new, flight_new;   /* of these, what has no place of its own yet */
     int error;                        /* of the last writeback that failed */
     uint64_t errors;                  /* how many did */
@@ -112,7 +113,9 @@ struct file_state {
     uint64_t quota_nodes;             /* bytes of tree blocks reserved with it */
 
     /* Under file_shared->lock. */
-    bool held;
+    bool held;    /* as a whole */
+    bool lets_in; /* who has it writes back what was launched, and nothing else */
+    bool guest;
     bool listed; /* on the list of dirty files, which holds a reference of the inode */
     uint64_t dirty_since_ns;
     TAILQ_ENTRY(file_state) entry;
@@ -139,15 +142,19 @@ bool runs_zero_tail(struct file_state *file, uint64_t pos);
 /* Makes a run begin at pos where one goes across it; *spare: units promised, those used taken off.
  * Does nothing when memory or units do not suffice. */
 void runs_split(struct file_state *file, uint64_t pos, unsigned *spare);
-/* Moves the dirty runs that begin in [start, end) or reach into it into flight. Nothing is in
- * flight before. */
-void runs_launch(struct file_state *file, uint64_t start, uint64_t end);
+/* Moves the dirty runs that begin in [start, end) or reach into it into flight, into that tree of
+ * the two, which is empty before. */
+void runs_launch(struct file_state *file, struct run_tree *flight, uint64_t start, uint64_t end);
 /* The kind of flight over pos: true when there is one. *end: until where that holds. */
 bool runs_in_flight(const struct file_state *file, uint64_t pos, enum claim *claim, uint64_t *end);
 /* Lets go of the memory that was kept for runs to come. */
 void runs_free_spares(struct file_shared *shared);
-/* Frees what is in flight and begins before `end`. */
-void runs_land(struct file_state *file, uint64_t end);
+/* Frees what is in flight there and begins before `end`. */
+void runs_land(struct file_state *file, struct run_tree *flight, uint64_t end);
+/* Bytes of runs in [start, end). */
+uint64_t runs_bytes(const struct run_tree *tree, uint64_t start, uint64_t end);
+/* Nothing is dirty or in flight. */
+bool runs_are_clean(const struct file_state *file);
 /*
  * At pos: copies what is dirty or in flight, up to len bytes, and returns true; or returns false.
  * *n: bytes copied, or bytes until something is.
@@ -200,10 +207,6 @@ int content_may_change(const struct inode *inode, bool append_ok) MUST_USE;
 /* The state, or NULL when nothing was ever written through this inode. */
 struct file_state *file_state_peek(struct inode *inode);
 int file_state_get(struct inode *inode, struct file_state **out) MUST_USE;
-/* Nobody else writes the file back until file_unhold. The caller has a reference of the inode. */
-void file_hold(struct file_state *file);
-bool file_try_hold(struct file_state *file);
-void file_unhold(struct file_state *file);
 /* Counts pending bytes; file->lock held. */
 void file_pending_add(struct file_state *file, uint64_t bytes);
 void file_pending_sub(struct file_state *file, uint64_t bytes);
@@ -215,12 +218,39 @@ void file_set_error(struct file_state *file, int err);
 /* Writes back what is dirty now; the file is held by the caller. What failed is lost, and
  * remembered for file_take_error. */
 int writeback_held(struct file_state *file) MUST_USE;
-/* The same for [start, end), and no more than that if it can be helped. */
+/* The same for [start, end), and no more than that if it can be helped. A guest has held that. */
 int writeback_range(struct file_state *file, uint64_t start, uint64_t end) MUST_USE;
+/* What it wrote, and how much of that lies outside. */
+struct written {
+    uint64_t bytes, outside;
+};
+int writeback_range_counted(struct file_state *file, uint64_t start, uint64_t end,
+                            struct written *written) MUST_USE;
 /* Writes back every file that nobody holds and commits, so that promises become smaller. */
 int writeback_for_space(struct fs *fs) MUST_USE;
 /* Waits, or helps to write back, while more is pending than the limit. No lock held. */
 void writeback_throttle(struct fs *fs);
+
+/* ---- holds (hold.c) -------------------------------------------------------------------------- */
+
+/* Nobody else writes the file back until file_unhold. The caller has a reference of the inode. */
+void file_hold(struct file_state *file);
+bool file_try_hold(struct file_state *file);
+/* The same; shared->lock held. */
+bool file_hold_taken(struct file_state *file);
+void file_unhold(struct file_state *file);
+/* From now on the holder only writes back what it has launched: guests may come in. */
+void file_let_in(struct file_state *file);
+/* Something of it has landed, and may have been in a guest's way. */
+void file_landed(struct file_state *file);
+
+struct hold_range {
+    uint64_t start, end;
+};
+/* Nothing of those ranges is in flight until file_unhold_ranges, but what the caller launches, who
+ * has inode->lock alone. */
+void file_hold_ranges(struct file_state *file, const struct hold_range ranges[], size_t count);
+void file_unhold_ranges(struct file_state *file);
 
 /* ---- mapping (map.c) ------------------------------------------------------------------------- */
 

@@ -32,7 +32,7 @@ static const uint8_t *plan_bytes(const struct batch *batch, const struct plan *p
         return plan->packed + skip;
     }
     uint64_t pos = plan->start + skip;
-    const struct run *run = runs_after(&batch->file->flight, pos);
+    const struct run *run = runs_after(batch->flight, pos);
     INVARIANT(run && run->start <= pos, "I4: data in flight stays until it is mapped");
     *n = MIN(run_end(run), plan->start + plan->len) - pos;
     return run->data + (pos - run->start);

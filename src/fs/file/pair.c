@@ -27,16 +27,28 @@ void pair_unlock(const struct file_pair *pair)
     pthread_rwlock_unlock(&pair->first->lock);
 }
 
-void pair_hold(const struct file_pair *pair)
+static void hold_one(struct inode *inode, const struct clone *clone)
 {
-    file_hold(pair->first->file);
+    struct hold_range ranges[2];
+    size_t count = 0;
+
+    if (inode == clone->src)
+        ranges[count++] = (struct hold_range){clone->src_start, clone->src_start + clone->span};
+    if (inode == clone->dst)
+        ranges[count++] = (struct hold_range){clone->dst_start, clone->dst_start + clone->span};
+    file_hold_ranges(inode->file, ranges, count);
+}
+
+void pair_hold(const struct file_pair *pair, const struct clone *clone)
+{
+    hold_one(pair->first, clone);
     if (pair->second != pair->first)
-        file_hold(pair->second->file);
+        hold_one(pair->second, clone);
 }
 
 void pair_unhold(const struct file_pair *pair)
 {
     if (pair->second != pair->first)
-        file_unhold(pair->second->file);
-    file_unhold(pair->first->file);
+        file_unhold_ranges(pair->second->file);
+    file_unhold_ranges(pair->first->file);
 }

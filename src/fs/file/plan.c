@@ -89,13 +89,13 @@ static int plan_stretch(struct batch *batch, uint64_t start, uint64_t end, uint6
 
 static int plan_plain(struct batch *batch, uint64_t max)
 {
-    struct run *run = runs_after(&batch->file->flight, batch->start);
+    struct run *run = runs_after(batch->flight, batch->start);
 
     while (run && run->start < batch->end) {
         uint64_t start = run->start, end = run_end(run);
         enum claim claim = run->claim;
 
-        while ((run = runs_after(&batch->file->flight, run_end(run))) && run->start == end &&
+        while ((run = runs_after(batch->flight, run_end(run))) && run->start == end &&
                end < batch->end && run->claim == claim)
             end = run_end(run);
         if (claim != CLAIM_NONE)

@@ -12,10 +12,6 @@ struct file_pair {
 /* inode->lock of both, alone. */
 struct file_pair pair_lock(struct inode *a, struct inode *b);
 void pair_unlock(const struct file_pair *pair);
-/* Both have a state (file_state_get), and are locked. */
-void pair_hold(const struct file_pair *pair);
-void pair_unhold(const struct file_pair *pair);
-
 struct clone {
     struct inode *src, *dst;
     struct file_state *src_file, *dst_file;
@@ -23,6 +19,10 @@ struct clone {
     uint64_t len;  /* bytes */
     uint64_t span; /* the same, out to sectors */
 };
+
+/* Holds the ranges of both, which have a state (file_state_get), and are locked. */
+void pair_hold(const struct file_pair *pair, const struct clone *clone);
+void pair_unhold(const struct file_pair *pair);
 
 /* Both are regular files of one file system: -EISDIR, -EINVAL, -EXDEV. */
 int clone_check_kinds(const struct inode *src, const struct inode *dst) MUST_USE;

@@ -374,50 +374,50 @@ void runs_split(struct file_state *file, uint64_t pos, unsigned *spare)
     RB_INSERT(run_tree, &file->dirty, back);
 }
 
-static void launch_all(struct file_state *file)
+static void launch_all(struct file_state *file, struct run_tree *flight)
 {
-    file->flight = file->dirty;
-    file->flight_bytes = file->dirty_bytes;
-    file->flight_new = file->dirty_new;
+    *flight = file->dirty;
+    file->flight_bytes += file->dirty_bytes;
+    file->flight_new += file->dirty_new;
     RB_INIT(&file->dirty);
     file->dirty_bytes = file->dirty_new = 0;
 }
 
-static void launch_run(struct file_state *file, struct run *run)
+static void launch_run(struct file_state *file, struct run_tree *flight, struct run *run)
 {
     uint64_t fresh = run->claim == CLAIM_NONE ? run->len : 0;
 
     RB_REMOVE(run_tree, &file->dirty, run);
-    RB_INSERT(run_tree, &file->flight, run);
+    RB_INSERT(run_tree, flight, run);
     file->dirty_bytes -= run->len;
     file->flight_bytes += run->len;
     file->dirty_new -= fresh;
     file->flight_new += fresh;
 }
 
-void runs_launch(struct file_state *file, uint64_t start, uint64_t end)
+void runs_launch(struct file_state *file, struct run_tree *flight, uint64_t start, uint64_t end)
 {
-    INVARIANT(RB_EMPTY(&file->flight), "I4: what is in flight is written by one");
+    INVARIANT(RB_EMPTY(flight), "I4: what is in flight is written by one");
     if (start == 0 && end == UINT64_MAX) {
-        launch_all(file);
+        launch_all(file, flight);
         return;
     }
     struct run *run = runs_after(&file->dirty, start);
     while (run && run->start < end) {
         struct run *next = RB_NEXT(run_tree, &file->dirty, run);
 
-        launch_run(file, run);
+        launch_run(file, flight, run);
         run = next;
     }
 }
 
-void runs_land(struct file_state *file, uint64_t end)
+void runs_land(struct file_state *file, struct run_tree *flight, uint64_t end)
 {
     uint64_t bytes = 0, fresh = 0;
     struct run *run;
 
-    while ((run = RB_MIN(run_tree, &file->flight)) && run->start < end) {
-        RB_REMOVE(run_tree, &file->flight, run);
+    while ((run = RB_MIN(run_tree, flight)) && run->start < end) {
+        RB_REMOVE(run_tree, flight, run);
         bytes += run->len;
         fresh += run->claim == CLAIM_NONE ? run->len : 0;
         run_free(file, run);
@@ -428,6 +428,29 @@ void runs_land(struct file_state *file, uint64_t end)
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
+
+uint64_t runs_bytes(const struct run_tree *tree, uint64_t start, uint64_t end)
+{
+    uint64_t bytes = 0;
+
+    for (struct run *run = runs_after(tree, start); run && run->start < end;
+         run = RB_NEXT(run_tree, tree, run))
+        bytes += MIN(run_end(run), end) - MAX(run->start, start);
+    return bytes;
+}
+
+bool runs_are_clean(const struct file_state *file)
+{
+    return RB_EMPTY(&file->dirty) && RB_EMPTY(&file->flight) && RB_EMPTY(&file->aside);
+}
+
+/* Of both trees; they do not overlap. */
+static struct run *flying_after(const struct file_state *file, uint64_t pos)
+{
+    struct run *run = runs_after(&file->flight, pos), *aside = runs_after(&file->aside, pos);
+
+    return !run || (aside && aside->start < run->start) ? aside : run;
+}
 
 static bool copy_out(const struct run *run, uint64_t pos, uint64_t limit, void *buf, size_t len,
                      size_t *n)
@@ -443,7 +466,7 @@ static bool copy_out(const struct run *run, uint64_t pos, uint64_t limit, void *
 bool runs_overlay(struct file_state *file, uint64_t pos, void *buf, size_t len, size_t *n)
 {
     struct run *dirty = runs_after(&file->dirty, pos);
-    struct run *flying = runs_after(&file->flight, pos);
+    struct run *flying = flying_after(file, pos);
 
     if (copy_out(dirty, pos, UINT64_MAX, buf, len, n))
         return true;
@@ -458,7 +481,7 @@ bool runs_overlay(struct file_state *file, uint64_t pos, void *buf, size_t len, 
 bool runs_cover(struct file_state *file, uint64_t pos, uint64_t *end)
 {
     struct run *dirty = runs_after(&file->dirty, pos);
-    struct run *flying = runs_after(&file->flight, pos);
+    struct run *flying = flying_after(file, pos);
     uint64_t next = UINT64_MAX;
 
     if (dirty && dirty->start <= pos) {
@@ -479,7 +502,7 @@ bool runs_cover(struct file_state *file, uint64_t pos, uint64_t *end)
 
 bool runs_in_flight(const struct file_state *file, uint64_t pos, enum claim *claim, uint64_t *end)
 {
-    struct run *run = runs_after(&file->flight, pos);
+    struct run *run = flying_after(file, pos);
 
     if (run && run->start <= pos) {
         *claim = run->claim;
@@ -499,7 +522,7 @@ uint64_t runs_pending(struct file_state *file)
 uint64_t runs_first_unwritten(const struct file_state *file, uint64_t pos, uint64_t pending)
 {
     struct run *dirty = runs_after(&file->dirty, pos);
-    struct run *flying = runs_after(&file->flight, MAX(pos, pending));
+    struct run *flying = flying_after(file, MAX(pos, pending));
     uint64_t first = dirty ? dirty->start : UINT64_MAX;
 
     uint64_t flying_start = flying ? MAX(flying->start, pending) : UINT64_MAX;

@@ -163,58 +163,11 @@ void file_state_free(struct inode *inode)
 
     if (!file)
         return;
-    INVARIANT(RB_EMPTY(&file->dirty) && RB_EMPTY(&file->flight) && !file->listed,
+    INVARIANT(runs_are_clean(file) && !file->listed,
               "I2: an inode with dirty data stays in memory");
     pthread_mutex_destroy(&file->lock);
     free(file);
     inode->file = NULL;
-}
-
-void file_hold(struct file_state *file)
-{
-    struct file_shared *shared = file->inode->fs->files;
-
-    SCOPED_LOCK(&shared->lock);
-    while (file->held)
-        pthread_cond_wait(&shared->progress, &shared->lock);
-    file->held = true;
-}
-
-bool file_try_hold(struct file_state *file)
-{
-    struct file_shared *shared = file->inode->fs->files;
-
-    SCOPED_LOCK(&shared->lock);
-    if (file->held)
-        return false;
-    file->held = true;
-    return true;
-}
-
-/* Takes a file that is clean off the list; whether the list's reference is to be given back. */
-static bool delist_when_clean(struct file_state *file)
-{
-    if (!file->listed || !RB_EMPTY(&file->dirty) || !RB_EMPTY(&file->flight))
-        return false;
-    TAILQ_REMOVE(&file->inode->fs->files->dirty_files, file, entry);
-    file->listed = false;
-    return true;
-}
-
-void file_unhold(struct file_state *file)
-{
-    struct file_shared *shared = file->inode->fs->files;
-    struct inode *inode = file->inode;
-
-    pthread_mutex_lock(&file->lock);
-    pthread_mutex_lock(&shared->lock);
-    bool delisted = delist_when_clean(file);
-    file->held = false;
-    pthread_cond_broadcast(&shared->progress);
-    pthread_mutex_unlock(&shared->lock);
-    pthread_mutex_unlock(&file->lock);
-    if (delisted)
-        inode_put(inode);
 }
 
 void file_pending_add(struct file_state *file, uint64_t bytes)

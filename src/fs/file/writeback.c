@@ -15,11 +15,11 @@
 /* Takes the first runs in flight into the batch. */
 static void batch_fill(struct batch *batch)
 {
-    struct run *run = runs_after(&batch->file->flight, 0);
+    struct run *run = runs_after(batch->flight, 0);
     uint64_t all = 0;
 
     batch->start = run->start;
-    for (; run && all < BATCH_BYTES; run = runs_after(&batch->file->flight, run_end(run))) {
+    for (; run && all < BATCH_BYTES; run = runs_after(batch->flight, run_end(run))) {
         all += run->len;
         batch->bytes += run->claim == CLAIM_NONE ? run->len : 0;
         batch->units += run->units;
@@ -90,7 +90,7 @@ static int write_somehow(struct batch *batch)
     CLEANUP(packed_release) struct packed content = {0};
 
     if (may_be_inline(batch)) {
-        content.bytes = runs_after(&batch->file->flight, 0)->data;
+        content.bytes = runs_after(batch->flight, 0)->data;
         content.len = (uint32_t)batch->size;
         int ret = compress_inline(batch->inode, &content);
         if (ret < 0) {
@@ -103,12 +103,13 @@ static int write_somehow(struct batch *batch)
     return write_extents(batch);
 }
 
-static int write_batch(struct file_state *file, uint64_t size)
+static int write_batch(struct file_state *file, struct run_tree *flight, uint64_t size)
 {
     CLEANUP(batch_release)
     struct batch batch = {
         .file = file,
         .inode = file->inode,
+        .flight = flight,
         .size = size,
     };
 
@@ -117,8 +118,9 @@ static int write_batch(struct file_state *file, uint64_t size)
     /* In this order: nothing pending, nothing promised. */
     store_unpromise(file->inode->fs->store, batch.units);
     pthread_mutex_lock(&file->lock);
-    runs_land(file, batch.end);
+    runs_land(file, flight, batch.end);
     pthread_mutex_unlock(&file->lock);
+    file_landed(file);
     return ret;
 }
 
@@ -135,13 +137,13 @@ static void refresh_age(struct file_state *file)
     TAILQ_INSERT_TAIL(&fs->files->dirty_files, file, entry);
 }
 
-static int write_flight(struct file_state *file, uint64_t size)
+static int write_flight(struct file_state *file, struct run_tree *flight, uint64_t size)
 {
     struct inode *inode = file->inode;
     int first = 0;
 
-    while (!RB_EMPTY(&file->flight)) {
-        int ret = write_batch(file, size);
+    while (!RB_EMPTY(flight)) {
+        int ret = write_batch(file, flight, size);
         if (ret == 0)
             continue;
         env_note(inode->fs->env, NOTE_ERROR, "tree %llu inode %llu: written data is lost: %s",
@@ -152,14 +154,30 @@ static int write_flight(struct file_state *file, uint64_t size)
     return first;
 }
 
-int writeback_held(struct file_state *file)
+static uint64_t launch_whole(struct file_state *file)
 {
     pthread_mutex_lock(&file->lock);
-    runs_launch(file, 0, UINT64_MAX);
+    runs_launch(file, &file->flight, 0, UINT64_MAX);
     uint64_t size = size_get(file->inode);
     pthread_mutex_unlock(&file->lock);
     refresh_age(file);
-    return write_flight(file, size);
+    return size;
+}
+
+int writeback_held(struct file_state *file)
+{
+    return write_flight(file, &file->flight, launch_whole(file));
+}
+
+/* The same by a holder that does nothing else, and gives the file up. */
+static int writeback_and_unhold(struct file_state *file)
+{
+    uint64_t size = launch_whole(file);
+
+    file_let_in(file);
+    int ret = write_flight(file, &file->flight, size);
+    file_unhold(file);
+    return ret;
 }
 
 static bool range_is_clean(struct file_state *file, uint64_t start, uint64_t end)
@@ -178,15 +196,18 @@ static uint64_t begin_at_disk_size(struct inode *inode, uint64_t start, uint64_t
 }
 
 /* Runs are cut at the edges; where the metadata for that is not to be had, more is written. */
-int writeback_range(struct file_state *file, uint64_t start, uint64_t end)
+int writeback_range_counted(struct file_state *file, uint64_t start, uint64_t end,
+                            struct written *written)
 {
+    struct run_tree *flight = file->guest ? &file->aside : &file->flight;
     struct store *store = file->inode->fs->store;
+    uint32_t sector = file_sectorsize(file->inode);
     unsigned units = 2 * RUN_SPLIT_UNITS;
+    uint64_t asked = round_down_to(start, sector);
 
-    start = begin_at_disk_size(file->inode, start, end);
-    start = round_down_to(start, file_sectorsize(file->inode));
+    start = round_down_to(begin_at_disk_size(file->inode, start, end), sector);
     if (end != UINT64_MAX)
-        end = round_up_to(end, file_sectorsize(file->inode));
+        end = round_up_to(end, sector);
     if (range_is_clean(file, start, end))
         return 0;
     if (store_promise(store, units) < 0) {
@@ -196,12 +217,21 @@ int writeback_range(struct file_state *file, uint64_t start, uint64_t end)
     pthread_mutex_lock(&file->lock);
     runs_split(file, start, &units);
     runs_split(file, end, &units);
-    runs_launch(file, start, end);
+    runs_launch(file, flight, start, end);
+    written->bytes = runs_bytes(flight, 0, UINT64_MAX);
+    written->outside = written->bytes - runs_bytes(flight, asked, end);
     uint64_t size = size_get(file->inode);
     pthread_mutex_unlock(&file->lock);
     if (units > 0)
         store_unpromise(store, units);
-    return write_flight(file, size);
+    return write_flight(file, flight, size);
+}
+
+int writeback_range(struct file_state *file, uint64_t start, uint64_t end)
+{
+    struct written written = {0};
+
+    return writeback_range_counted(file, start, end, &written);
 }
 
 static int writeback_all_of_it(struct inode *inode)
@@ -211,9 +241,7 @@ static int writeback_all_of_it(struct inode *inode)
     if (!file)
         return 0;
     file_hold(file);
-    int ret = writeback_held(file);
-    file_unhold(file);
-    return ret;
+    return writeback_and_unhold(file);
 }
 
 int file_writeback(struct inode *inode)
@@ -264,8 +292,7 @@ static int writeback_all_of(struct fs *fs, uint64_t tree_id)
         struct file_state *file = set.inodes[i]->file;
 
         file_hold(file);
-        int ret = writeback_held(file);
-        file_unhold(file);
+        int ret = writeback_and_unhold(file);
         inode_put(set.inodes[i]);
         first = first ? first : ret;
     }
@@ -366,12 +393,11 @@ int writeback_for_space(struct fs *fs)
 
         /* Not a matter of this caller: the error stays with the file. */
         if (file_try_hold(file)) {
-            int ret = writeback_held(file);
+            int ret = writeback_and_unhold(file);
             if (ret < 0) {
                 keep_for_all(fs, ret);
                 fail_clear();
             }
-            file_unhold(file);
         }
         inode_put(set.inodes[i]);
     }
@@ -407,9 +433,8 @@ static struct file_state *pick(struct fs *fs, uint64_t age_ns)
     struct file_state *file;
 
     TAILQ_FOREACH (file, &fs->files->dirty_files, entry) {
-        if (file->held || !is_due(fs, file, now, age_ns))
+        if (!is_due(fs, file, now, age_ns) || !file_hold_taken(file))
             continue;
-        file->held = true;
         inode_ref(file->inode);
         return file;
     }
@@ -428,13 +453,14 @@ static int writeback_picked(struct file_state *file)
     struct inode *inode = file->inode;
     int ret = 0;
 
-    if (is_unreachable(inode))
+    if (is_unreachable(inode)) {
         file_forget_dirty(inode, 0);
-    else
-        ret = writeback_held(file);
+        file_unhold(file);
+    } else {
+        ret = writeback_and_unhold(file);
+    }
     if (ret < 0)
         keep_for_all(inode->fs, ret);
-    file_unhold(file);
     inode_put(inode);
     return ret;
 }

@@ -38,6 +38,7 @@ static void fill_counters(struct mount *m, struct copse_usage *out)
     out->written_in_place = files.in_place;
     out->written_anew = files.copied;
     out->written_to_share = files.cloned;
+    out->written_beside = files.cloned_outside;
     out->sharing_asked = sharing.asked;
     out->sharing_lookups = sharing.item_lookups;
     out->sharing_walks = sharing.walks;
