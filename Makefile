@@ -6,6 +6,7 @@
 #   make demo       install what is needed, build, and show the main job on an image file
 #   make check      install what is needed, build, run the tests
 #   make bench      times against the kernel's btrfs
+#   make crash      [N=100000] states that a power cut may leave, tried
 #   make install    [prefix=/usr/local] [DESTDIR=]
 #   make deps, make format, make clean
 
@@ -17,7 +18,7 @@ MESON_FLAGS ?= -Dwerror=false
 
 export LC_ALL := C.UTF-8
 
-.PHONY: all deps demo check bench install clean format configure
+.PHONY: all deps demo check bench crash install clean format configure
 
 all: configure
 	@ninja -C $(BUILD)
@@ -51,6 +52,11 @@ bench:
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory all
 	@scripts/bench.sh $(BUILD)
+
+crash:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@N=$(or $(N),100000) scripts/crash.sh $(BUILD)
 
 install: configure
 	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
