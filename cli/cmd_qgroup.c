@@ -253,7 +253,16 @@ static int take_show_option(struct cli *cli, int option, struct show *show)
     }
 }
 
-static void describe(struct shown_group *shown, const struct subvols *subvols)
+/* What stands for a subvolume that is gone; with simple quotas others may use what it made. */
+static const char *gone_text(const struct copse_qgroup *group, enum copse_quota_mode mode)
+{
+    bool in_use = group->referenced > 0 || group->exclusive > 0;
+
+    return mode == COPSE_QUOTA_SIMPLE && in_use ? "<squota space holder>" : "<stale>";
+}
+
+static void describe(struct shown_group *shown, const struct subvols *subvols,
+                     enum copse_quota_mode mode)
 {
     uint64_t id = shown->group->id;
     const struct copse_subvol *subvol = qgroup_level(id) == 0 ? subvols_find(subvols, id) : NULL;
@@ -266,7 +275,8 @@ static void describe(struct shown_group *shown, const struct subvols *subvols)
         snprintf(shown->text, sizeof(shown->text), "<%zu member qgroup%s>",
                  shown->group->member_count, shown->group->member_count == 1 ? "" : "s");
     else
-        strcpy(shown->text, subvol && !subvol->deleted ? "<toplevel>" : "<stale>");
+        strcpy(shown->text,
+               subvol && !subvol->deleted ? "<toplevel>" : gone_text(shown->group, mode));
 }
 
 /* Whether the group is that of the subvolume, or above it where -F asks for these too. */
@@ -431,7 +441,7 @@ static void print_all(const struct cli *cli, const struct show *show,
 }
 
 static void show_groups(const struct cli *cli, struct show *show, const struct qgroups *qgroups,
-                        const struct subvols *subvols, uint64_t subvol)
+                        const struct subvols *subvols, uint64_t subvol, enum copse_quota_mode mode)
 {
     struct shown_group *list = need_memory(calloc(qgroups->count + 1, sizeof(*list)));
     size_t count = 0;
@@ -440,7 +450,7 @@ static void show_groups(const struct cli *cli, struct show *show, const struct q
         if (!concerns(show, qgroups, subvol, qgroups->list[i].id))
             continue;
         list[count].group = &qgroups->list[i];
-        describe(&list[count++], subvols);
+        describe(&list[count++], subvols, mode);
     }
     qsort_r(list, count, sizeof(*list), compare_shown, show);
     print_all(cli, show, list, count);
@@ -448,21 +458,19 @@ static void show_groups(const struct cli *cli, struct show *show, const struct q
 }
 
 /* Quotas that are wrong are shown all the same. */
-static void warn_inconsistent(struct cli *cli, const struct place *place)
+static void warn_inconsistent(struct cli *cli, const struct place *place,
+                              const struct copse_quota_status *status)
 {
-    struct copse_quota_status status;
-
-    if (volume_quota_status(place, &status) < 0)
-        return;
-    if (status.rescanning)
+    if (status->rescanning)
         cli_warn(cli, place->shown, "a quota rescan is running, the numbers are incomplete");
-    else if (status.inconsistent)
+    else if (status->inconsistent)
         cli_warn(cli, place->shown, "quotas are inconsistent, a rescan is recommended");
 }
 
 static int load_and_show(struct cli *cli, struct show *show, const struct place *place,
                          uint64_t subvol)
 {
+    struct copse_quota_status status = {0};
     struct subvols subvols;
     struct qgroups qgroups;
     int result = qgroups_load(cli, place, &qgroups);
@@ -471,8 +479,9 @@ static int load_and_show(struct cli *cli, struct show *show, const struct place 
         return result;
     result = subvols_load(cli, place, &subvols);
     if (result == 0) {
-        warn_inconsistent(cli, place);
-        show_groups(cli, show, &qgroups, &subvols, subvol);
+        if (volume_quota_status(place, &status) == 0)
+            warn_inconsistent(cli, place, &status);
+        show_groups(cli, show, &qgroups, &subvols, subvol, status.mode);
         subvols_free(&subvols);
     }
     qgroups_free(&qgroups);

@@ -144,7 +144,7 @@ const struct command commands[] = {
         "--to-dir DIR  into DIR of any file system, the last subvolume with all increments\n"
         "--to-tar FILE  the same as a tar archive, - to standard output"),
     IN("quota", "enable", quota_enable, "[-s] T", "switch quotas on, and count",
-       "-s  simple quotas, which can only be read: refused"),
+       "-s  simple quotas: an extent counts for the subvolume that wrote it, from now on"),
     IN("quota", "disable", quota_disable, "T", "switch quotas off, and forget all groups", NULL),
     IN("quota", "rescan", quota_rescan, "[-s | -w | -W] T", "count everything anew",
        "-s  print whether one is running   -w  all of it   -W  the rest of one that is running"),

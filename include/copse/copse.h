@@ -461,7 +461,7 @@ int copse_quota_status(copse_fs *fs, struct copse_quota_status *out);
 /**
  * Switches quotas on and counts what there is, which is durable on return. Already on: nothing.
  *
- * @return -EOPNOTSUPP simple quotas; -EROFS
+ * @return -EROFS
  */
 int copse_quota_enable(copse_fs *fs, bool simple);
 /** Switches quotas off and forgets all groups. Already off: nothing. */

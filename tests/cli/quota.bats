@@ -246,3 +246,56 @@ EOF
     is_data $((1 << 20))
     count_judge
 }
+
+@test "simple quotas: an extent counts for who made it, from when they were switched on, until it is gone" {
+    session <<'SHELL'
+subvolume create /a
+io -f /a/old -c 'pwrite -q 0 1m'
+sync
+quota enable -s
+io -f /a/new -c 'pwrite -q 0 2m'
+subvolume snapshot /a /b
+io -f /b/clone -c 'reflink /a/new'
+sync
+SHELL
+    # What is older counts for nobody, what is shared for one.
+    [ "$(numbers 0/256)" = "$((2097152 + 16384)) $((2097152 + 16384))" ]
+    [ "$(numbers 0/257)" = "16384 16384" ]
+    "$copse" quota status "$image" | grep -q squota
+    fails 1 'Invalid argument$' "$copse" quota rescan "$image"
+    # The subvolume goes, its group stays as long as somebody uses what it made.
+    session <<'SHELL'
+subvolume delete /a
+subvolume sync
+sync
+SHELL
+    [ "$(numbers 0/256)" = "2097152 2097152" ]
+    "$copse" qgroup show "$image" | grep -q '^0/256 .*<squota space holder>$'
+    fails 1 'busy$' "$copse" qgroup destroy 0/256 "$image"
+    "$copse" rm "$image:/b/clone" "$image:/b/new"
+    [ "$(numbers 0/256)" = "0 0" ]
+    "$copse" qgroup show "$image" | grep -q '^0/256 .*<stale>$'
+    "$copse" qgroup destroy 0/256 "$image"
+    [ "$(numbers 0/256)" = "" ]
+}
+
+@test "simple quotas: limits are kept at the door, new subvolumes join their parent's groups" {
+    session <<'SHELL'
+quota enable -s
+subvolume create /a
+qgroup create 1/1
+qgroup assign 0/256 1/1
+qgroup limit 4M 1/1
+subvolume create /a/in
+io -f /a/f -c 'pwrite -q 0 2m'
+io -f /a/f -c 'pwrite -q 0 2m'
+SHELL
+    "$copse" qgroup show -p --raw "$image" | grep -q '^0/257 .* 1/1 '
+    fails 1 'Disk quota exceeded$' "$copse" io -f "$image:/a/in/g" -c 'pwrite -q 0 2m'
+    [ "$("$copse" stat "$image:/a/in/g" | sed -n 's/.*Size: \([0-9]*\).*/\1/p')" -lt 2097152 ]
+    [ "$(numbers 1/1 | cut -d' ' -f1)" -le 4194304 ]
+    "$copse" quota disable "$image"
+    "$copse" quota enable "$image"
+    "$copse" io -f "$image:/a/in/g" -c 'pwrite -q 0 4m'
+    [ "$(numbers 0/257)" = "$((4194304 + 16384)) $((4194304 + 16384))" ]
+}

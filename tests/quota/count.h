@@ -10,5 +10,7 @@
 
 /* 0, or -1 with what differs in text. Nothing is dirty. */
 int count_compare(struct mount *m, char *text, size_t cap) MUST_USE;
+/* The same for simple quotas: who is named as the owner of each extent (simple.c). */
+int simple_compare(struct mount *m, char *text, size_t cap) MUST_USE;
 
 #endif

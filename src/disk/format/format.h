@@ -178,7 +178,7 @@ enum feature_use {
     B(ZONED, 12, "zoned", FEATURE_NONE)                                                            \
     B(EXTENT_TREE_V2, 13, "extent-tree-v2", FEATURE_NONE)                                          \
     B(RAID_STRIPE_TREE, 14, "raid-stripe-tree", FEATURE_NONE)                                      \
-    B(SIMPLE_QUOTA, 16, "squota", FEATURE_READ)                                                    \
+    B(SIMPLE_QUOTA, 16, "squota", FEATURE_WRITE)                                                   \
     B(REMAP_TREE, 17, "remap-tree", FEATURE_NONE)
 
 #define COMPAT_RO_FEATURES(B)                                                                      \

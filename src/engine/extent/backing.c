@@ -21,9 +21,10 @@ static int count_new_block(struct extents *extents, const struct root *root, uin
     struct extent_ref ref = ref_of_tree(root->id, 0);
     struct head *head;
 
-    TRY(delayed_touch(extents, &id, &ref, TOUCH_FRESH));
+    TRY(delayed_touch(extents, &id, &ref, TOUCH_FRESH, NULL));
     TRY(delayed_reserve(extents, 1));
     TRY(delayed_head(extents, &id, true, &head));
+    head->owner = root->id;
     if (first_key)
         head->first_key = *first_key;
     return delayed_change(extents, head, &ref, 1);
@@ -69,9 +70,12 @@ static int drop_block(struct extents *extents, const struct root *root, const st
     struct head *head = delayed_find(extents, id.bytenr);
 
     TRY(delayed_check(extents, &id));
-    TRY(delayed_touch(extents, &id, &ref, kind));
-    if (!head || !only_ours(head, &ref))
-        return delayed_ref(extents, &id, &ref, -1);
+    TRY(delayed_touch(extents, &id, &ref, kind, old));
+    if (!head || !only_ours(head, &ref)) {
+        TRY(delayed_head(extents, &id, false, &head));
+        head->owner = node_owner(old);
+        return delayed_change(extents, head, &ref, -1);
+    }
     if (node_flags(old) & HEADER_FLAG_WRITTEN)
         TRY(space_alloc_pin(extents->space, id.bytenr, id.num_bytes));
     else

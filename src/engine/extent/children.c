@@ -106,7 +106,7 @@ static int children_touch(struct extents *extents, uint64_t root_id, const struc
         struct child child;
 
         if (child_at(extents, node, slot, &child) == 0)
-            TRY(delayed_touch(extents, &child.id, &ref, TOUCH_SUBTREE));
+            TRY(delayed_touch(extents, &child.id, &ref, TOUCH_SUBTREE, NULL));
     }
     return 0;
 }
@@ -128,7 +128,7 @@ int extent_drop_tree_ref(struct extents *extents, uint64_t bytenr, uint8_t level
     if (generation > extents->engine->txn.transid)
         return fail(-EUCLEAN, "tree %llu: %s has generation %llu, which is yet to come",
                     (unsigned long long)root_id, extent_text(&id), (unsigned long long)generation);
-    TRY(delayed_touch(extents, &id, &ref, TOUCH_SUBTREE));
+    TRY(delayed_touch(extents, &id, &ref, TOUCH_SUBTREE, NULL));
     sharing_note_tree_dropped(extents);
     return delayed_ref(extents, &id, &ref, -1);
 }

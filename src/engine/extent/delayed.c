@@ -189,7 +189,7 @@ int delayed_ref(struct extents *extents, const struct extent_id *id, const struc
 }
 
 int delayed_touch(struct extents *extents, const struct extent_id *id, const struct extent_ref *ref,
-                  enum touch_kind kind)
+                  enum touch_kind kind, const struct node *given_up)
 {
     struct extent_touch touch = {
         .bytenr = id->bytenr,
@@ -199,6 +199,8 @@ int delayed_touch(struct extents *extents, const struct extent_id *id, const str
         .shared = kind == TOUCH_SHARED,
         .subtree = kind == TOUCH_SUBTREE,
         .level = id->level,
+        .owner = given_up ? node_owner(given_up) : 0,
+        .generation = given_up ? node_generation(given_up) : 0,
         .ref = ref,
     };
 

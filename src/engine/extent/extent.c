@@ -56,6 +56,11 @@ void extents_set_listener(struct extents *extents, const struct extent_listener 
     extents->listener_arg = arg;
 }
 
+void extents_keep_owners(struct extents *extents, bool keep)
+{
+    extents->owners = keep;
+}
+
 /* ---- data extents --------------------------------------------------------------------------- */
 
 int extent_alloc_data(struct extents *extents, uint64_t want, uint64_t min, uint64_t hint,
@@ -78,8 +83,9 @@ int extent_add_new_data(struct extents *extents, uint64_t bytenr, uint64_t num_b
     struct extent_ref own = ref_of_data(ref);
     struct head *head;
 
-    TRY(delayed_touch(extents, &id, &own, TOUCH_FRESH));
+    TRY(delayed_touch(extents, &id, &own, TOUCH_FRESH, NULL));
     TRY(delayed_head(extents, &id, true, &head));
+    head->owner = ref->root;
     return delayed_change(extents, head, &own, 1);
 }
 
@@ -89,7 +95,7 @@ static int change_data_ref(struct extents *extents, uint64_t bytenr, uint64_t nu
     struct extent_id id = data_id(bytenr, num_bytes);
     struct extent_ref own = ref_of_data(ref);
 
-    TRY(delayed_touch(extents, &id, &own, TOUCH_REF));
+    TRY(delayed_touch(extents, &id, &own, TOUCH_REF, NULL));
     return delayed_ref(extents, &id, &own, by);
 }
 

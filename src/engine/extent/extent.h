@@ -122,16 +122,23 @@ struct extent_touch {
     bool shared;  /* a tree block that others may still use */
     bool subtree; /* a tree block, whose children are not told of: its tree is being deleted */
     uint8_t level;
+    uint64_t owner;               /* a tree block being given up: whose it is by its header */
+    uint64_t generation;          /* and when it was allocated */
     const struct extent_ref *ref; /* its count is unused */
 };
 
 struct extent_listener {
     int (*changed)(void *arg, const struct extent_event *event); /* as references are run */
     int (*touched)(void *arg, const struct extent_touch *touch); /* as they are asked for */
+    /* An extent got its item (bytes above zero) or is gone; only where owners are kept. The owner
+     * of data is who its item says, of a tree block who its header says; 0: nobody. */
+    int (*owned)(void *arg, uint64_t owner, uint64_t generation, int64_t bytes);
 };
 /* Who hears of references; a member that is NULL, or no listener: nobody. */
 void extents_set_listener(struct extents *extents, const struct extent_listener *listener,
                           void *arg);
+/* Whether new data extents say which tree they were made for (simple quotas). */
+void extents_keep_owners(struct extents *extents, bool keep);
 
 /* ---- running ---------------------------------------------------------------------------- */
 

@@ -39,6 +39,7 @@ struct head {
     uint64_t set_flags;   /* BLOCK_FLAG_* to be set */
     struct key first_key; /* of a fresh tree block, for full metadata items */
     uint64_t generation;  /* of a fresh one that is a part of an older extent; 0: this one's */
+    uint64_t owner;       /* of a fresh one, or of a tree block that goes; 0: nobody, not known */
     bool fresh;           /* allocated, has no extent item yet */
 };
 RB_HEAD(heads, head);
@@ -52,6 +53,7 @@ struct extents {
     uint64_t pending; /* heads in there */
     uint64_t cursor;  /* where extents_run goes on */
     bool running;
+    bool owners; /* are kept */
     struct pool head_pool;
     struct pool ref_pool;
     uint8_t *scratch; /* nodesize bytes, for the item being changed */
@@ -84,9 +86,10 @@ int delayed_ref(struct extents *extents, const struct extent_id *id, const struc
                 int64_t by) MUST_USE;
 
 enum touch_kind { TOUCH_REF, TOUCH_FRESH, TOUCH_SHARED, TOUCH_SUBTREE };
-/* Tells the listener, before the change is made. */
+/* Tells the listener, before the change is made. given_up: the tree block that loses it, or NULL.
+ */
 int delayed_touch(struct extents *extents, const struct extent_id *id, const struct extent_ref *ref,
-                  enum touch_kind kind) MUST_USE;
+                  enum touch_kind kind, const struct node *given_up) MUST_USE;
 
 /* After this, that many delayed_ref of extents that pass delayed_check cannot fail. */
 int delayed_reserve(struct extents *extents, size_t count) MUST_USE;
@@ -177,8 +180,13 @@ int item_load(const struct path *path, const struct extent_id *id, uint8_t *byte
 /* Makes the item of a fresh extent, with as many references inline as fit; marks the others. */
 int item_create(struct extents *extents, struct head *head) MUST_USE;
 /* Applies a head to the item of an extent; *refs are left (0: the item is gone). */
-int item_update(struct extents *extents, struct head *head, uint64_t *refs,
-                uint64_t *generation) MUST_USE;
+/* What an extent item said when it was changed. */
+struct item_state {
+    uint64_t refs; /* that it has now */
+    uint64_t generation;
+    uint64_t owner; /* of data without references left; 0: it names none */
+};
+int item_update(struct extents *extents, struct head *head, struct item_state *out) MUST_USE;
 
 /* ---- references with items of their own (keyed.c) ------------------------------------------- */
 
@@ -236,5 +244,8 @@ int run_extent(struct extents *extents, uint64_t bytenr) MUST_USE;
 int run_keyed(struct extents *extents, struct head *head) MUST_USE;
 /* Tells the listener of the references of a head. */
 int run_tell(struct extents *extents, struct head *head, uint64_t generation, bool freed) MUST_USE;
+/* Tells the listener whose extent came or, bytes below zero, went. */
+int run_tell_owner(struct extents *extents, uint64_t owner, uint64_t generation,
+                   int64_t bytes) MUST_USE;
 
 #endif

@@ -92,6 +92,17 @@ static int new_count(const struct pending_ref *pending, struct extent_ref *out)
     return ref_count_add(&pending->ref, 0, pending->by, &out->count);
 }
 
+/* Before all references, and always inline. */
+static int put_owner(struct extents *extents, const struct head *head, struct record *record)
+{
+    struct extent_ref owner = {.type = KEY_EXTENT_OWNER_REF, .root = head->owner, .count = 1};
+
+    /* Parts of a split extent keep its owner, whatever the quotas are by now. */
+    if (!head->id.data || head->owner == 0 || !(extents->owners || head->generation != 0))
+        return 0;
+    return inline_insert(record, &owner, extents->engine->nodesize);
+}
+
 int item_create(struct extents *extents, struct head *head)
 {
     struct key key = item_key(extents, &head->id);
@@ -100,6 +111,7 @@ int item_create(struct extents *extents, struct head *head)
     int ret;
 
     start_record(extents, head, &record);
+    TRY(put_owner(extents, head, &record));
     for (struct pending_ref *p = pending_first(head); p; p = pending_next(p)) {
         struct extent_ref ref;
 
@@ -175,8 +187,8 @@ static int change_record(struct extents *extents, struct head *head, struct reco
     return 0;
 }
 
-/* An item whose count is 0 may not name anybody any more. */
-static int check_bare(const struct record *record)
+/* An item whose count is 0 may not name anybody any more, but whose it was. */
+static int check_bare(const struct record *record, uint64_t *owner)
 {
     uint32_t pos = record->refs_at;
     struct extent_ref ref;
@@ -185,6 +197,7 @@ static int check_bare(const struct record *record)
     while ((ret = inline_next(record, &pos, &ref)) == 0) {
         if (ref.type != KEY_EXTENT_OWNER_REF)
             return fail(-EUCLEAN, "no references left, but %s is listed", ref_text(&ref));
+        *owner = ref.root;
     }
     return ret < 0 ? ret : 0;
 }
@@ -201,10 +214,11 @@ static int write_record(struct path *path, const struct record *record)
     return 0;
 }
 
-int item_update(struct extents *extents, struct head *head, uint64_t *refs, uint64_t *generation)
+int item_update(struct extents *extents, struct head *head, struct item_state *out)
 {
     AUTO_PATH struct path path = PATH_INIT;
     struct record record;
+    uint64_t owner = 0;
     bool keyed;
     int ret = item_find(extents, &head->id, true, &path);
 
@@ -220,12 +234,11 @@ int item_update(struct extents *extents, struct head *head, uint64_t *refs, uint
     record.item.refs += (uint64_t)head->delta;
     record.item.flags |= head->set_flags;
     if (record.item.refs == 0) {
-        TRY(check_bare(&record));
+        TRY(check_bare(&record, &owner));
         TRY(path_delete(&path, 1));
     } else {
         TRY(write_record(&path, &record));
     }
-    *refs = record.item.refs;
-    *generation = record.item.generation;
+    *out = (struct item_state){record.item.refs, record.item.generation, owner};
     return 0;
 }

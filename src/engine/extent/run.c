@@ -52,14 +52,45 @@ int run_tell(struct extents *extents, struct head *head, uint64_t generation, bo
     for (struct pending_ref *p = pending_first(head); p; p = pending_next(p)) {
         struct extent_ref ref = p->ref;
 
-        if (ref.type == KEY_EXTENT_OWNER_REF) /* which is none */
-            continue;
         ref.count = (uint32_t)(p->by < 0 ? -p->by : p->by);
         event.ref = &ref;
         event.added = p->by > 0;
         TRY(extents->listener->changed(extents->listener_arg, &event));
     }
     return 0;
+}
+
+int run_tell_owner(struct extents *extents, uint64_t owner, uint64_t generation, int64_t bytes)
+{
+    const struct extent_listener *listener = extents->listener;
+
+    if (!extents->owners || !listener || !listener->owned)
+        return 0;
+    return listener->owned(extents->listener_arg, owner, generation, bytes);
+}
+
+/* Whose a tree block was that was given up without being looked at: a deleted tree's. */
+static int owner_by_header(struct extents *extents, const struct extent_id *id, uint64_t *out)
+{
+    struct node_expect expect = {.bytenr = id->bytenr, .level = id->level};
+    struct node *node;
+
+    TRY(forest_read_node(extents->engine->forest, &expect, &node));
+    *out = node_owner(node);
+    node_put(node);
+    return 0;
+}
+
+static int tell_gone(struct extents *extents, const struct head *head,
+                     const struct item_state *state)
+{
+    uint64_t owner = head->id.data ? state->owner : head->owner;
+
+    if (!extents->owners)
+        return 0;
+    if (owner == 0 && !head->id.data)
+        TRY(owner_by_header(extents, &head->id, &owner));
+    return run_tell_owner(extents, owner, state->generation, -(int64_t)head->id.num_bytes);
 }
 
 /* Allocated and given up before anything was written about it (trap 4). */
@@ -76,21 +107,26 @@ static int run_fresh(struct extents *extents, struct head *head)
     TRY(item_create(extents, head));
     TRY(space_alloc_done(extents->space, head->id.bytenr, head->id.num_bytes));
     TRY(run_keyed(extents, head));
-    return run_tell(extents, head, extents->engine->txn.transid, false);
+    TRY(run_tell(extents, head, extents->engine->txn.transid, false));
+    return run_tell_owner(extents, head->owner, extents->engine->txn.transid,
+                          (int64_t)head->id.num_bytes);
 }
 
 static int run_existing(struct extents *extents, struct head *head)
 {
-    uint64_t refs, generation;
+    struct item_state state;
 
-    TRY(item_update(extents, head, &refs, &generation));
+    TRY(item_update(extents, head, &state));
     /* Before any other tree change: space may look at the extent tree when it allocates. */
-    if (refs == 0)
+    bool gone = state.refs == 0;
+    if (gone)
         TRY(space_freed(extents->space, head->id.bytenr, head->id.num_bytes));
     TRY(run_keyed(extents, head));
-    if (refs == 0)
+    if (gone) {
+        TRY(tell_gone(extents, head, &state));
         TRY(forget_extent(extents, &head->id));
-    return run_tell(extents, head, generation, refs == 0);
+    }
+    return run_tell(extents, head, state.generation, gone);
 }
 
 static int run_head(struct extents *extents, struct head *head)

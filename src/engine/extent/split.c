@@ -106,18 +106,12 @@ static int fill_head(const struct split_plan *plan, const struct range *piece, s
         };
         struct extent_ref ref = ref_of_data(&data);
 
-        TRY(delayed_touch(extents, &head->id, &ref, TOUCH_FRESH));
+        TRY(delayed_touch(extents, &head->id, &ref, TOUCH_FRESH, NULL));
         TRY(delayed_change(extents, head, &ref, 1));
     }
     head->generation = plan->refs.generation;
     head->set_flags = plan->refs.flags & ~(uint64_t)EXTENT_FLAG_DATA;
-    if (plan->refs.owner != 0) {
-        struct extent_ref owner = {
-            .type = KEY_EXTENT_OWNER_REF, .root = plan->refs.owner, .count = 1};
-
-        TRY(delayed_change(extents, head, &owner, 1));
-        head->delta--; /* it is no reference */
-    }
+    head->owner = plan->refs.owner;
     return 0;
 }
 
@@ -137,6 +131,8 @@ static int add_piece(const struct split_plan *plan, const struct range *piece, s
         ret = run_keyed(extents, head);
     if (ret == 0)
         ret = run_tell(extents, head, plan->refs.generation, false);
+    if (ret == 0)
+        ret = run_tell_owner(extents, head->owner, plan->refs.generation, (int64_t)piece->len);
     head_free(extents, head);
     sharing_note_split(extents, id.bytenr);
     return ret;
@@ -163,13 +159,16 @@ static int tell_whole(const struct split_plan *plan)
     for (size_t i = 0; ret == 0 && i < plan->refs.count; i++) {
         const struct extent_ref *ref = &plan->refs.refs[i].ref;
 
-        ret = delayed_touch(extents, &plan->id, ref, TOUCH_REF);
+        ret = delayed_touch(extents, &plan->id, ref, TOUCH_REF, NULL);
         if (ret == 0)
             ret = delayed_change(extents, head, ref, -(int64_t)ref->count);
     }
     if (ret == 0) {
         head->fresh = false;
         ret = run_tell(extents, head, plan->refs.generation, true);
+        if (ret == 0)
+            ret = run_tell_owner(extents, plan->refs.owner, plan->refs.generation,
+                                 -(int64_t)plan->id.num_bytes);
     }
     if (head)
         head_free(extents, head);

@@ -66,7 +66,7 @@ static int make_group_of(void *arg, uint64_t id, uint64_t key_offset, const stru
     return make_group(q, id, &group);
 }
 
-int qgroups_enable(struct qgroups *q)
+int qgroups_enable(struct qgroups *q, bool simple)
 {
     SCOPED_LOCK(&q->lock);
 
@@ -74,10 +74,15 @@ int qgroups_enable(struct qgroups *q)
         return 0;
     TRY(make_tree(q));
     TRY(roots_each(q->roots, TREE_FS, make_group_of, q));
-    q->mode = QGROUPS_FULL;
-    q->flags = QGROUP_STATUS_ON;
+    q->mode = simple ? QGROUPS_SIMPLE : QGROUPS_FULL;
+    q->flags = QGROUP_STATUS_ON | (simple ? QGROUP_STATUS_SIMPLE : 0);
     q->progress = PROGRESS_DONE;
-    q->recount = true;
+    q->recount = !simple;
+    if (simple) {
+        /* Of this transaction something may have been written already. */
+        q->enable_gen = q->engine->txn.transid + 1;
+        q->engine->incompat |= INCOMPAT_SIMPLE_QUOTA;
+    }
     return items_write_status(q);
 }
 
@@ -112,6 +117,8 @@ int qgroups_disable(struct qgroups *q)
     engine_root_set(e, tree, 0, 0, 0, 0);
     qgroups_forget_all(q);
     q->mode = QGROUPS_OFF;
+    extents_keep_owners(q->extents, false);
+    q->enable_gen = 0;
     q->flags = 0;
     q->progress = PROGRESS_DONE;
     return 0;
@@ -175,7 +182,7 @@ int qgroup_destroy(struct qgroups *q, uint64_t id)
         TRY(subvol_exists(q, id, &exists));
     if (exists)
         return fail(-EBUSY, "group %s: its subvolume exists", qgroup_text(id));
-    if (q->mode == QGROUPS_SIMPLE && (group->info.rfer > 0 || group->info.excl > 0))
+    if (q->mode == QGROUPS_SIMPLE && qgroup_level(id) == 0 && simple_in_use(group))
         return fail(-EBUSY, "group %s still counts something", qgroup_text(id));
     while (group->parents.count > 0)
         TRY(qgroup_remove(q, id, group->parents.ids[0]));

@@ -57,6 +57,8 @@ struct qgroup {
     struct id_list parents, members;
     bool dirty; /* info differs from its item */
 
+    int64_t delta; /* simple quotas: what came and went in this transaction, for its subvolume */
+
     struct qgroup_reserved {
         int64_t door, pending, used_rfer, used_excl;
     } own;                                /* level 0: reserve.c says what they are */
@@ -89,7 +91,7 @@ struct qgroups {
     enum qgroup_mode mode;
     uint64_t flags;      /* QGROUP_STATUS_* */
     uint64_t progress;   /* extents from this address on are not counted yet */
-    uint64_t enable_gen; /* simple quotas */
+    uint64_t enable_gen; /* simple quotas: what is older does not count */
     struct qgroup *groups;
     bool recount; /* everything, in the next commit: what happened cannot be told from records */
 
@@ -182,6 +184,15 @@ int count_matters(struct qgroups *q, const struct rootset *from, const struct ro
 /* A subvolume now reaches all that another one reached when counted last. */
 int count_snapshot(struct qgroups *q, const struct qgroup_snapshot *snapshot) MUST_USE;
 void count_reset(struct qgroups *q);
+
+/* ---- simple quotas (simple.c) ---------------------------------------------------------------- */
+
+/* An extent of a subvolume came or went; see struct extent_listener. */
+void simple_owned(struct qgroups *q, uint64_t owner, uint64_t generation, int64_t bytes);
+/* Adds up what came and went. */
+int simple_count(struct qgroups *q) MUST_USE;
+/* Whether anything is still counted for the group, or is about to be. */
+bool simple_in_use(const struct qgroup *group);
 
 /* ---- reservations (reserve.c); q->lock held -------------------------------------------------- */
 

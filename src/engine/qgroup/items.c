@@ -25,6 +25,8 @@ int items_write_status(struct qgroups *q)
     uint8_t item[STATUS_SIZE];
     le64 enable_gen = le64_of(q->enable_gen);
 
+    if (q->mode == QGROUPS_SIMPLE)
+        status.rescan = 0;
     qgroup_status_encode(item, &status);
     memcpy(item + sizeof(disk_qgroup_status), &enable_gen, sizeof(enable_gen));
     return put(q, &key, item, sizeof(item));
@@ -37,8 +39,9 @@ int items_write_info(struct qgroups *q, const struct qgroup *group)
     uint8_t item[sizeof(disk_qgroup_info)];
 
     info.generation = q->engine->txn.transid;
-    info.rfer_cmpr = info.rfer;
-    info.excl_cmpr = info.excl;
+    /* As Linux has it. */
+    info.rfer_cmpr = q->mode == QGROUPS_SIMPLE ? 0 : info.rfer;
+    info.excl_cmpr = q->mode == QGROUPS_SIMPLE ? 0 : info.excl;
     qgroup_info_encode(item, &info);
     return put(q, &key, item, sizeof(item));
 }

@@ -32,8 +32,10 @@ int qgroups_open(struct engine *engine, struct extents *extents, struct roots *r
         qgroups_close(q);
         return fail_context(ret, "quota tree");
     }
-    if (extents)
+    if (extents) {
         extents_set_listener(extents, &qgroup_listener, q);
+        extents_keep_owners(extents, q->mode == QGROUPS_SIMPLE);
+    }
     if (q->mode == QGROUPS_FULL && (q->flags & QGROUP_STATUS_INCONSISTENT))
         env_note(engine->env, NOTE_WARNING, "%s: quotas are inconsistent: run a quota rescan",
                  vol_label(engine->vol));
@@ -152,7 +154,7 @@ static int write_changes(struct qgroups *q)
 
     for (size_t i = 0; i < q->gone.count; i++) {
         group = qgroup_find(q, q->gone.ids[i]);
-        if (group)
+        if (group && !(q->mode == QGROUPS_SIMPLE && simple_in_use(group)))
             TRY(remove_group(q, group));
     }
 
@@ -171,7 +173,9 @@ int qgroups_commit(struct qgroups *q)
 
     if (q->mode == QGROUPS_FULL && count_changes(q) < 0)
         lose_count(q);
-    if (q->mode != QGROUPS_OFF)
+    if (q->mode == QGROUPS_SIMPLE)
+        ret = simple_count(q);
+    if (ret == 0 && q->mode != QGROUPS_OFF)
         ret = write_changes(q);
     forget_changes(q);
     reserve_counted(q);
@@ -184,5 +188,7 @@ bool qgroups_committed(struct qgroups *q)
 
     INVARIANT(!q->records, "nothing changes in the trees of files while a commit settles");
     q->looked_back = false;
+    /* Only now does the superblock say that owners may be named. */
+    extents_keep_owners(q->extents, q->mode == QGROUPS_SIMPLE);
     return looked_back;
 }

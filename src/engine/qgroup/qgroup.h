@@ -7,6 +7,8 @@
  * reached it in the last durable commit, and who does now; what differs moves bytes between groups.
  * Between commits the counters are those of the last commit, to which reservations are added.
  *
+ * Simple quotas count an extent for the subvolume it was made for, from when they were switched on.
+ *
  * Unless said otherwise the metadata lock is held, alone by what changes something.
  */
 #ifndef COPSE_ENGINE_QGROUP_QGROUP_H
@@ -57,8 +59,9 @@ uint64_t qgroups_reserved(struct qgroups *q);
 /* Items that one of these changes at most, for store_begin. */
 #define QGROUP_UNITS 16
 
-/* Makes groups for all subvolumes, counted by the next commit. Already on: 0. */
-int qgroups_enable(struct qgroups *q) MUST_USE;
+/* Makes groups for all subvolumes, counted by the next commit; simple: from the next transaction
+ * on. Already on, in either way: 0. */
+int qgroups_enable(struct qgroups *q, bool simple) MUST_USE;
 /* Not on: 0. */
 int qgroups_disable(struct qgroups *q) MUST_USE;
 /* Counts everything anew, in steps (qgroups_rescan_step). -ENOTCONN: off; -EINVAL: simple quotas;

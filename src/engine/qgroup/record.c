@@ -41,6 +41,12 @@ static bool is_keyed(const struct extent_ref *ref)
     return ref->type == KEY_TREE_BLOCK_REF || ref->type == KEY_EXTENT_DATA_REF;
 }
 
+/* Whether a tree block that goes was counted, by simple quotas, for the tree that gives it up. */
+static bool gives_back(const struct qgroups *q, const struct extent_touch *touch)
+{
+    return !touch->shared && touch->owner == touch->ref->root && touch->generation >= q->enable_gen;
+}
+
 /* What is allocated counts from now on, and a tree block given up no more; data does until the
  * commit, as its last reference may be elsewhere. */
 static void note_used(struct qgroups *q, const struct extent_touch *touch)
@@ -50,6 +56,8 @@ static void note_used(struct qgroups *q, const struct extent_touch *touch)
     SCOPED_LOCK(&q->lock);
     if (touch->fresh)
         reserve_used(q, touch->ref->root, bytes, bytes);
+    else if (q->mode == QGROUPS_SIMPLE && !gives_back(q, touch))
+        return;
     else if (!touch->data && !touch->subtree)
         reserve_used(q, touch->ref->root, -bytes, touch->shared ? 0 : -bytes);
 }
@@ -98,4 +106,14 @@ static int changed(void *arg, const struct extent_event *event)
     return 0;
 }
 
-const struct extent_listener qgroup_listener = {.changed = changed, .touched = touched};
+static int owned(void *arg, uint64_t owner, uint64_t generation, int64_t bytes)
+{
+    struct qgroups *q = arg;
+
+    if (q->mode == QGROUPS_SIMPLE)
+        simple_owned(q, owner, generation, bytes);
+    return 0;
+}
+
+const struct extent_listener qgroup_listener = {
+    .changed = changed, .touched = touched, .owned = owned};

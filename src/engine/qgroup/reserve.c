@@ -155,7 +155,8 @@ int qgroups_share(struct qgroups *q, uint64_t tree, const struct qgroup_sharers 
                   uint64_t bytes)
 {
     SCOPED_LOCK(&q->lock);
-    struct qgroup *group = q->mode == QGROUPS_OFF ? NULL : qgroup_find(q, tree);
+    /* With simple quotas the extent stays its owner's. */
+    struct qgroup *group = q->mode == QGROUPS_FULL ? qgroup_find(q, tree) : NULL;
     struct asked asked = {bytes, 0};
 
     if (!group)

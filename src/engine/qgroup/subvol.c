@@ -38,7 +38,7 @@ static int own_group(struct qgroups *q, uint64_t id, uint64_t src,
         TRY(qgroup_add(q, id, &group));
     if (inherit && inherit->limit)
         group->limit = *inherit->limit;
-    else if (from)
+    else if (from && q->mode == QGROUPS_FULL)
         group->limit = from->limit;
     TRY(items_write_info(q, group));
     return items_write_limit(q, group);
@@ -80,8 +80,6 @@ int qgroups_subvol_gone(struct qgroups *q, uint64_t id)
     for (size_t i = 0; i < q->snapshot_count; i++)
         q->recount |= q->snapshots[i].id == id;
     if (q->mode == QGROUPS_OFF || !group)
-        return 0;
-    if (q->mode == QGROUPS_SIMPLE && (group->info.rfer > 0 || group->info.excl > 0))
         return 0;
     return id_list_add(&q->gone, &id, 1);
 }

@@ -38,15 +38,13 @@ int mount_quota_enable(struct mount *m, bool simple)
     struct store *store = m->fs.store;
     unsigned subvols = 0;
 
-    if (simple)
-        return fail(-EOPNOTSUPP, "simple quotas can be read, not switched on");
     store_read_lock(store);
     int ret = roots_each(store->roots, TREE_FS, count_subvol, &subvols);
     store_read_unlock(store);
     if (ret < 0)
         return ret;
     TRY(store_begin(store, STORE_CREATE, QGROUP_UNITS + 2 * subvols));
-    ret = qgroups_enable(store->qgroups);
+    ret = qgroups_enable(store->qgroups, simple);
     if (ret < 0)
         ret = txn_abort(&store->engine, ret);
     store_end(store);
