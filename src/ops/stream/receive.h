@@ -26,7 +26,8 @@ struct receiver {
     /* The last path that was walked, and the last directory. */
     struct text path, dir_path;
     struct inode *at, *dir_at;
-    uint64_t reported; /* bytes at the last call of progress */
+    uint64_t reported;  /* bytes at the last call of progress */
+    uint64_t unwritten; /* bytes of data since the last writeback */
 };
 
 /* receive_path.c; what *out gives is to be put. */

@@ -9,6 +9,9 @@
 
 #define LLU(v) ((unsigned long long)(v))
 #define COPY_BYTES (1 * MIB)
+/* Data that waits in memory: little enough to be in the processor's caches still, enough for long
+ * extents. */
+#define UNWRITTEN_MAX (16 * MIB)
 
 static const struct copse_cred root_cred = {0};
 
@@ -164,8 +167,12 @@ static int write_all(struct receiver *r, struct inode *inode, const uint8_t *dat
         data += done;
         offset += done;
         len -= done;
+        r->unwritten += done;
     }
-    return 0;
+    if (r->unwritten < UNWRITTEN_MAX)
+        return 0;
+    r->unwritten = 0;
+    return files_writeback_tree(&r->mount->fs, inode->tree->root.id);
 }
 
 static int write_it(struct receiver *r, const struct command *command, struct inode *inode)
