@@ -143,6 +143,11 @@ const struct command commands[] = {
         "--dump  print what the stream says; takes no P\n"
         "--to-dir DIR  into DIR of any file system, the last subvolume with all increments\n"
         "--to-tar FILE  the same as a tar archive, - to standard output"),
+    OUTSIDE(check, "[--readonly] [--check-data-csum] [--memory SIZE] [-q] T",
+            "look for damage, and say what it means",
+            "--check-data-csum  read all data too   --memory SIZE  use no more of it (256m)\n"
+            "--readonly  as without: nothing is changed   -q  no progress bar, silent when clean\n"
+            "Exit status 1 when there is a problem."),
     IN("quota", "enable", quota_enable, "[-s] T", "switch quotas on, and count",
        "-s  simple quotas: an extent counts for the subvolume that wrote it, from now on"),
     IN("quota", "disable", quota_disable, "T", "switch quotas off, and forget all groups", NULL),

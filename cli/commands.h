@@ -94,6 +94,7 @@ DECLARE_COMMAND(qgroup_assign);
 DECLARE_COMMAND(qgroup_remove);
 DECLARE_COMMAND(qgroup_limit);
 DECLARE_COMMAND(qgroup_show);
+DECLARE_COMMAND(check);
 DECLARE_COMMAND(dump_super);
 DECLARE_COMMAND(dump_tree);
 DECLARE_COMMAND(rootid);

@@ -668,6 +668,48 @@ struct copse_mkfs_options {
 /* clang-format on */
 int copse_mkfs(const char *device, const struct copse_mkfs_options *options);
 
+/* ---- checking
+ * -------------------------------------------------------------------------------------------- */
+
+enum copse_check_severity { COPSE_CHECK_NOTE, COPSE_CHECK_WARNING, COPSE_CHECK_ERROR };
+
+struct copse_check_problem {
+    const char *code; /* "ref-missing": for programs; the manual page lists them */
+    enum copse_check_severity severity;
+    const char *text;          /* what is wrong and where, one line */
+    const char *means;         /* what that means for the files in it */
+    const char *repair;        /* what can be done about it; "": nothing by itself */
+    uint64_t tree, block, ino; /* what it is about; 0: does not apply */
+    const char *path;          /* of that inode; NULL: none, or it cannot be told */
+};
+
+struct copse_check_options {
+    size_t size;
+    bool data_csum; /* read all data and compare it with its checksums */
+    uint64_t
+        memory; /* what grows with the file system goes to a temporary file beyond; 0: 256 MiB */
+    /* Told at the end what was found, in a fixed order; of one code 100 at most. */
+    void (*problem)(void *arg, const struct copse_check_problem *problem);
+    /* Bytes of tree blocks and data looked at; may be called from any thread. */
+    void (*progress)(void *arg, uint64_t done, uint64_t total);
+    void *arg;
+};
+/* clang-format off */
+#define COPSE_CHECK_OPTIONS_INIT { sizeof(struct copse_check_options), false, 0, NULL, NULL, NULL }
+/* clang-format on */
+
+struct copse_check_result {
+    uint64_t errors, warnings, notes;
+};
+
+/**
+ * Looks at everything there is and changes nothing. Damage is no failure: it is in *out.
+ *
+ * @return -EBUSY in use; -EINVAL no btrfs; -EOPNOTSUPP a feature this build does not know; -ENOMEM
+ */
+int copse_check(const char *const *devices, unsigned count,
+                const struct copse_check_options *options, struct copse_check_result *out);
+
 #ifdef __cplusplus
 }
 #endif
