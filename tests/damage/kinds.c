@@ -6,11 +6,13 @@
  */
 #include "base/test/unit.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "exercise.h"
 #include "kinds.h"
+#include "ops/check/check.h"
 #include "walk.h"
 
 #define TESTS_MAX 400
@@ -228,6 +230,55 @@ static void writable(const struct kind *kind, const struct image *image)
     env_seeded_free(env);
 }
 
+/* ---- checking ---------------------------------------------------------------------------------
+ */
+
+struct codes {
+    char text[2000]; /* of all problems, once each, a space behind each */
+};
+
+static void add_code(void *arg, const struct copse_check_problem *problem)
+{
+    struct codes *codes = arg;
+    char code[64];
+
+    assert_null(strchr(problem->text, '\n'));
+    assert_true(*problem->means);
+    snprintf(code, sizeof(code), " %s ", problem->code);
+    if (problem->severity == COPSE_CHECK_NOTE || strstr(codes->text, code))
+        return;
+    assert_true(strlen(codes->text) + strlen(code) < sizeof(codes->text));
+    strcat(codes->text, code + (codes->text[0] ? 1 : 0));
+}
+
+/* `copse check` names the damage, and changes no byte. */
+static void checked(const struct kind *kind, const struct image *image)
+{
+    struct copse_check_options options = COPSE_CHECK_OPTIONS_INIT;
+    struct copse_check_result result = {0};
+    struct dev *record = dev_record_new(image_dev(image));
+    struct env *env = env_seeded_new(1);
+    const char *wanted = kind_code(kind->name);
+    struct codes codes = {0};
+    char code[64];
+    int ret;
+
+    options.data_csum = true;
+    options.problem = add_code;
+    options.arg = &codes;
+    ret = check_run(env, dev_borrow(record), &options, &result);
+    snprintf(code, sizeof(code), " %s ", wanted ? wanted : "");
+    if (getenv("COPSE_CODES"))
+        print_message("CODES\t%s\t%s\t%d%s\n", kind->name, wanted ? wanted : "-", ret, codes.text);
+    else if (wanted && ret == 0 && !strstr(codes.text, code))
+        print_error("expected%sin:%s\n", code, codes.text);
+    if (wanted && !getenv("COPSE_CODES"))
+        assert_true(strcmp(wanted, "-") == 0 ? ret < 0 : ret == 0 && strstr(codes.text, code));
+    assert_int_equal(dev_record_count(record), 0);
+    dev_close(record);
+    env_seeded_free(env);
+}
+
 /* ---- running -----------------------------------------------------------------------------------
  */
 
@@ -258,6 +309,7 @@ static void test_kind(void **state)
     image_clone(&bases[kind->base], &image);
     kind->damage(&image);
     dump(&image);
+    checked(kind, &image);
     read_only(kind, &image);
     writable(kind, &image);
     image_free(&image);

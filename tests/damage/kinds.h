@@ -44,4 +44,7 @@ uint64_t kind_ino(enum base_kind base, const char *path);
 struct image_item kind_item(const struct image *image, uint64_t tree, uint64_t objectid,
                             uint8_t type, uint64_t offset);
 
+/* What `copse check` calls that kind (kinds_check.c); "-": it cannot begin; NULL: not known. */
+const char *kind_code(const char *name);
+
 #endif

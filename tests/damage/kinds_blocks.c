@@ -387,7 +387,7 @@ const struct kind kinds_blocks[] = {
      "/dir/file050"},
     {"level 255", BASE_DEFAULT, level_impossible, 0, -EUCLEAN, {FT, "level"}, {DIR}, 1,
      "/dir/file050"},
-    {"generation lies", BASE_DEFAULT, generation_lies, 0, -EUCLEAN, {FT, "generation is 1"}, {DIR},
+    {"generation of a block lies", BASE_DEFAULT, generation_lies, 0, -EUCLEAN, {FT, "generation is 1"}, {DIR},
      1, "/dir/file050"},
     {"owner lies", BASE_DEFAULT, owner_lies, 0, -EUCLEAN, {FT, "belongs to tree 7"}, {DIR}, 1,
      "/dir/file050"},

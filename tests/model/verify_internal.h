@@ -135,4 +135,8 @@ void files_end(struct verify *v, uint64_t tree);
 /* Of a tree of which parts may be gone: nothing is held against anything. */
 void files_drop(struct verify *v);
 
+/* ---- verify_check.c -------------------------------------------------------------------------- */
+
+void verify_check(struct verify *v, struct env *env, struct dev *dev);
+
 #endif
