@@ -6,8 +6,8 @@
  * An answer that rests on items of others is good for one transaction, as those items may have been
  * larger in the last commit; an answer "nobody else" stays until some other reference comes.
  */
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "engine/extent/sharing_internal.h"
 #include "engine/extent/split.h"
 #include "engine/extent/txn_set.h"
@@ -280,6 +280,10 @@ static struct known *known_for(struct sharing *sharing, uint64_t bytenr)
         return NULL;
     known->bytenr = bytenr;
     HASH_ADD(hh, sharing->known, bytenr, sizeof(known->bytenr), known);
+    if (!HASH_ADDED(known)) {
+        free(known);
+        return NULL;
+    }
     return known;
 }
 

@@ -57,6 +57,10 @@ static int pair_get(struct qgroups *q, const struct rootset *from, const struct 
             return fail(-ENOMEM, "quota groups: out of memory");
         pair->id = id;
         HASH_ADD(hh, q->pairs, id, sizeof(pair->id), pair);
+        if (!HASH_ADDED(pair)) {
+            free(pair);
+            return fail(-ENOMEM, "quota groups: out of memory");
+        }
     }
     *out = pair;
     return 0;

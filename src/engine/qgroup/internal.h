@@ -4,10 +4,10 @@
 #define COPSE_ENGINE_QGROUP_INTERNAL_H
 
 #include <pthread.h>
-#include <uthash.h>
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "engine/qgroup/qgroup.h"
 
 #define LLU(v) ((unsigned long long)(v))

@@ -19,6 +19,10 @@ int record_get(struct qgroups *q, const struct record_id *id, uint8_t level, str
         record->id = *id;
         record->one = true;
         HASH_ADD(hh, q->records, id, sizeof(record->id), record);
+        if (!HASH_ADDED(record)) {
+            free(record);
+            return fail(-ENOMEM, "quota groups: out of memory");
+        }
     }
     /* A tree block may come back on another level. */
     record->level = level;

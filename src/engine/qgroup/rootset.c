@@ -66,6 +66,10 @@ static int intern(struct rootsets *sets, const uint64_t *ids, size_t count,
         set->count = count;
         memcpy(set->ids, ids, bytes);
         HASH_ADD_KEYPTR(hh, sets->all, set->ids, bytes, set);
+        if (!HASH_ADDED(set)) {
+            free(set);
+            return fail(-ENOMEM, "quota groups: out of memory");
+        }
     }
     *out = set;
     return 0;

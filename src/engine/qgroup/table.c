@@ -29,6 +29,10 @@ int qgroup_add(struct qgroups *q, uint64_t id, struct qgroup **out)
         return fail(-ENOMEM, "quota groups: out of memory");
     group->id = id;
     HASH_ADD(hh, q->groups, id, sizeof(group->id), group);
+    if (!HASH_ADDED(group)) {
+        free(group);
+        return fail(-ENOMEM, "quota groups: out of memory");
+    }
     *out = group;
     return 0;
 }

@@ -88,6 +88,10 @@ int view_tree(struct view *view, uint64_t id, const struct view_tree **out)
             return ret;
         }
         HASH_ADD(hh, view->trees, id, sizeof(tree->id), tree);
+        if (!HASH_ADDED(tree)) {
+            free(tree);
+            return fail(-ENOMEM, "quota groups: out of memory");
+        }
     }
     *out = tree;
     return 0;

@@ -249,5 +249,9 @@ int roots_of_block(struct view *view, uint64_t bytenr, uint8_t level, const stru
     block->bytenr = bytenr;
     block->roots = *out;
     HASH_ADD(hh, view->blocks, bytenr, sizeof(block->bytenr), block);
+    if (!HASH_ADDED(block)) {
+        free(block);
+        return fail(-ENOMEM, "quota groups: out of memory");
+    }
     return 0;
 }

@@ -3,9 +3,9 @@
 #include "engine/root/root.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 
 struct roots_entry {
     struct tree_handle tree; /* first member: a handle is its entry */
@@ -124,6 +124,18 @@ static struct roots_entry *entry_new(struct roots *roots, const struct root *roo
     return entry;
 }
 
+/* With the lock. Frees it when that fails. */
+static int entry_add(struct roots *roots, struct roots_entry *entry)
+{
+    uint64_t id = entry->tree.root.id;
+
+    HASH_ADD(hh, roots->by_id, tree.root.id, sizeof(entry->tree.root.id), entry);
+    if (HASH_ADDED(entry))
+        return 0;
+    free(entry);
+    return fail(-ENOMEM, "no memory for tree %llu", (unsigned long long)id);
+}
+
 static int open_tree(struct roots *roots, uint64_t id, struct roots_entry **out)
 {
     AUTO_PATH struct path path = PATH_INIT;
@@ -156,7 +168,7 @@ int roots_get(struct roots *roots, uint64_t id, struct tree_handle **out)
         return fail(-ENOENT, "tree %llu: deleted", (unsigned long long)id);
     if (!entry) {
         TRY(open_tree(roots, id, &entry));
-        HASH_ADD(hh, roots->by_id, tree.root.id, sizeof(entry->tree.root.id), entry);
+        TRY(entry_add(roots, entry));
     }
     *out = &entry->tree;
     return 0;
@@ -190,7 +202,7 @@ int roots_insert(struct roots *roots, const struct root *root, const struct root
         return fail(-ENOMEM, "no memory for tree %llu", (unsigned long long)root->id);
     entry->tree.root.dirty = false; /* the item says all of it */
     SCOPED_LOCK(&roots->lock);
-    HASH_ADD(hh, roots->by_id, tree.root.id, sizeof(entry->tree.root.id), entry);
+    TRY(entry_add(roots, entry));
     *out = &entry->tree;
     return 0;
 }

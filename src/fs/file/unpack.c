@@ -33,6 +33,8 @@ int unpack_cache_new(struct unpack_cache **out)
 
 void unpack_cache_free(struct unpack_cache *cache)
 {
+    if (!cache)
+        return;
     for (unsigned i = 0; i < ENTRIES; i++)
         free(cache->entries[i].data);
     pthread_mutex_destroy(&cache->lock);

@@ -11,9 +11,8 @@
 #ifndef COPSE_FS_FSYNC_INTERNAL_H
 #define COPSE_FS_FSYNC_INTERNAL_H
 
-#include <uthash.h>
-
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/rangeset.h"
 #include "fs/fsync/fsync.h"
 

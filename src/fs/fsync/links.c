@@ -16,6 +16,11 @@ int touch_inode(struct replay *replay, struct inode *inode)
     touched->key = key;
     touched->inode = inode_ref(inode);
     HASH_ADD(hh, replay->touched, key, sizeof(touched->key), touched);
+    if (!HASH_ADDED(touched)) {
+        inode_put(touched->inode);
+        free(touched);
+        return fail(-ENOMEM, "no memory for log replay");
+    }
     return 0;
 }
 

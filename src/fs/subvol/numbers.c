@@ -9,9 +9,9 @@
 #include "fs/subvol/subvol.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 
 #define INO_BITS 40
 #define SUBVOL_BITS 23 /* 63 together: the highest bit marks numbers from the table */
@@ -81,6 +81,8 @@ static uint64_t from_table(struct subvol_numbers *numbers, uint64_t subvol, uint
         entry->pair = pair;
         entry->number = number;
         HASH_ADD(hh, numbers->by_pair, pair, sizeof(entry->pair), entry);
+        if (!HASH_ADDED(entry))
+            free(entry); /* the number is another one next time */
     }
     return number;
 }

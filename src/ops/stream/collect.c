@@ -43,7 +43,7 @@ static int object_get(struct names_diff *diff, const struct identity *id, bool i
         object->id = *id;
         object->is_dir = is_dir;
         HASH_ADD(hh, diff->objects, id, sizeof(*id), object);
-        if (!object->hh.tbl) {
+        if (!HASH_ADDED(object)) {
             free(object);
             return fail(-ENOMEM, "no memory for names");
         }
@@ -77,7 +77,7 @@ int slot_add(struct names_diff *diff, const struct place *place, struct object *
     slot->task = task;
     memcpy(&slot->place, place, len);
     HASH_ADD(hh, diff->slots, place, (unsigned)len, slot);
-    if (!slot->hh.tbl) {
+    if (!HASH_ADDED(slot)) {
         free(slot);
         return fail(-ENOMEM, "no memory for names");
     }

@@ -10,8 +10,7 @@
 #ifndef COPSE_OPS_STREAM_NAMES_H
 #define COPSE_OPS_STREAM_NAMES_H
 
-#include <uthash.h>
-
+#include "base/hash.h"
 #include "ops/stream/send.h"
 
 struct identity {
