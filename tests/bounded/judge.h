@@ -6,7 +6,7 @@
 #include "tests/bounded/shot.h"
 #include "tests/bounded/steps.h"
 
-#define MOMENTS_MAX 5 /* as it began, and after each step */
+#define MOMENTS_MAX 80 /* as it began, and after each step */
 
 /* A sequence as it went: moment 0 is durable. */
 struct course {

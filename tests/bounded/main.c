@@ -28,7 +28,7 @@
 
 #define DEVICE_BYTES (256 * MIB)
 #define CACHE_BYTES (8 * MIB)
-#define LENGTH_MAX (MOMENTS_MAX - 1)
+#define LENGTH_MAX 4
 #define PAIRS 1500
 #define TRIPLES 500
 #define FAILURES_SHOWN 20

@@ -136,6 +136,8 @@ struct dev_fault {
 
 void dev_fault_arm(struct dev *dev, const struct dev_fault *fault);
 void dev_fault_disarm(struct dev *dev);
+/* While it is paused nothing fails and nothing counts: for who only wants to look. */
+void dev_fault_pause(struct dev *dev, bool on);
 /* How many of these operations there were since the wrapper was made, failed ones too. */
 uint64_t dev_fault_count(struct dev *dev, unsigned ops);
 /* How many of them were made to fail. */

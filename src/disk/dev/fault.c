@@ -20,6 +20,7 @@ struct dev_faulty {
     uint64_t matched; /* operations that counted since arming */
     uint64_t hits;
     uint64_t seen[OP_KINDS];
+    bool paused;
 };
 
 static const struct dev_ops fault_ops;
@@ -56,6 +57,8 @@ static int decide(struct dev_faulty *faulty, enum dev_op op, uint64_t off, uint6
     SCOPED_LOCK(&faulty->lock);
     const struct dev_fault *fault = &faulty->fault;
 
+    if (faulty->paused)
+        return 0;
     faulty->seen[__builtin_ctz(op)]++;
     if (!(fault->ops & op) || !touches(fault, off, len))
         return 0;
@@ -158,6 +161,14 @@ void dev_fault_disarm(struct dev *dev)
 
     SCOPED_LOCK(&faulty->lock);
     faulty->fault.ops = 0;
+}
+
+void dev_fault_pause(struct dev *dev, bool on)
+{
+    struct dev_faulty *faulty = faulty_of(dev);
+
+    SCOPED_LOCK(&faulty->lock);
+    faulty->paused = on;
 }
 
 uint64_t dev_fault_count(struct dev *dev, unsigned ops)
