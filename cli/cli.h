@@ -41,6 +41,8 @@ struct cli {
  * last failure, where err comes from it, and ends with the text of err (a negative errno).
  */
 int cli_fail(struct cli *cli, const char *what, int err);
+/* The same with what somebody else's library said. */
+int cli_fail_said(struct cli *cli, const char *what, int err, const char *message);
 /* The same with words of ours in front of the text of err. */
 int cli_fail_because(struct cli *cli, const char *what, int err, const char *fmt, ...)
     CLI_PRINTF(4, 5);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "mount_job.h"
 #include "progress.h"
 #include "receive_out.h"
 #include "session.h"
@@ -103,6 +104,38 @@ static int receive_into(struct receiving *r, copse_node *dir)
     return result ? result : closed;
 }
 
+static void say_failed_there(void *arg, int err, const char *message)
+{
+    struct receiving *r = arg;
+
+    progress_end(&r->bar);
+    cli_fail_said(r->cli, r->target, err, message);
+}
+
+static int receive_by_mount(struct receiving *r, const char *path)
+{
+    struct stream_file file = {.fd = -1};
+    struct mount_job job;
+    int result = mount_job_open(r->cli, path, &job), closed;
+
+    if (result == 0)
+        result = stream_open_input(r->cli, r->input, &file);
+    if (result == 0) {
+        job.request->kind = COPSE_JOB_RECEIVE;
+        job.request->flags = r->honor_end ? COPSE_JOB_HONOR_END : 0;
+        job.request->max_errors = r->max_errors;
+        job.begun = say_begun;
+        job.failed = say_failed_there;
+        job.progress = show_progress;
+        job.arg = r;
+        result = mount_job_run(&job, file.fd, r->target);
+        progress_end(&r->bar);
+    }
+    closed = stream_close(r->cli, &file);
+    mount_job_close(&job);
+    return result ? result : closed;
+}
+
 static int receive_streams(struct receiving *r)
 {
     struct place place;
@@ -111,10 +144,7 @@ static int receive_streams(struct receiving *r)
 
     if (result != 0)
         return result;
-    cli_failed_in_library(false);
-    result = dir.node ? receive_into(r, dir.node)
-                      : cli_fail_because(r->cli, r->target, -EOPNOTSUPP,
-                                         "a mounted file system receives by its image only");
+    result = dir.node ? receive_into(r, dir.node) : receive_by_mount(r, dir.path);
     file_close(&dir);
     place_free(&place);
     return result;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "mount_job.h"
 #include "progress.h"
 #include "session.h"
 #include "size.h"
@@ -39,10 +40,6 @@ static int choose(struct sending *s, const char *arg, struct chosen *out)
     if (result != 0)
         return result;
     out->open = true;
-    cli_failed_in_library(false);
-    if (!out->file.node)
-        return cli_fail_because(s->cli, arg, -EOPNOTSUPP,
-                                "a mounted file system is sent by its own mount only");
     return 0;
 }
 
@@ -108,74 +105,108 @@ static bool parse_uuid(const char *text, uint8_t out[16])
     return digits == 32;
 }
 
-static bool are_related(const struct copse_subvol *a, const struct copse_subvol *b)
-{
-    static const uint8_t none[16];
+/* ---- one subvolume --------------------------------------------------------------------------- */
 
-    return memcmp(a->parent_uuid, none, 16) != 0 &&
-           (memcmp(a->parent_uuid, b->parent_uuid, 16) == 0 ||
-            memcmp(a->parent_uuid, b->uuid, 16) == 0);
-}
-
-/* Without -p, as with btrfs: the clone source of the same origin that is nearest in time. NULL:
- * none is. */
-static copse_node *parent_for(struct sending *s, copse_node *node)
-{
-    struct copse_subvol wanted, other;
-    uint64_t nearest = UINT64_MAX;
-    copse_node *best = NULL;
-
-    if (s->parent.open)
-        return s->parent.file.node;
-    if (copse_subvol_of(node, &wanted) < 0)
-        return NULL;
-    for (unsigned i = 0; i < s->clone_count; i++) {
-        if (copse_subvol_of(s->clone_nodes[i], &other) < 0 || !are_related(&wanted, &other))
-            continue;
-        uint64_t away = wanted.ctransid > other.ctransid ? wanted.ctransid - other.ctransid
-                                                         : other.ctransid - wanted.ctransid;
-        if (other.id != wanted.id && away < nearest) {
-            nearest = away;
-            best = s->clone_nodes[i];
-        }
-    }
-    return best;
-}
-
-static int send_one(struct sending *s, const char *arg, struct stream_file *file, bool first,
-                    bool last)
+static int send_by_library(struct sending *s, const char *arg, struct chosen *chosen,
+                           struct stream_file *file, unsigned omit)
 {
     struct copse_send_options options = COPSE_SEND_OPTIONS_INIT;
     const struct copse_stream_sink sink = stream_sink(file);
-    struct chosen chosen = {0};
-    int result = choose(s, arg, &chosen);
 
-    if (result != 0) {
-        release(&chosen);
-        return result;
-    }
-    options.parent = parent_for(s, chosen.file.node);
+    options.parent = s->parent.open ? s->parent.file.node : NULL;
+    options.parent_from_clones = true;
     options.reparent = s->reparent ? s->reparent_uuid : NULL;
     options.clones = s->clone_nodes;
     options.clone_count = s->clone_count;
     options.protocol = s->protocol;
     options.compressed_data = s->compressed_data;
     options.no_data = s->no_data;
-    options.omit_header = s->one_stream && !first;
-    options.omit_end = s->one_stream && !last;
+    options.omit_header = omit & COPSE_JOB_OMIT_HEADER;
+    options.omit_end = omit & COPSE_JOB_OMIT_END;
     options.progress = show_progress;
     options.arg = s;
+    int ret = copse_send(chosen->file.node, &options, &sink);
+    progress_end(&s->bar);
+    cli_failed_in_library(true);
+    return ret < 0 ? cli_fail(s->cli, arg, ret) : 0;
+}
+
+static void ask_for(const struct sending *s, struct copse_job_request *request, unsigned omit)
+{
+    request->kind = COPSE_JOB_SEND;
+    request->protocol = s->protocol;
+    request->flags =
+        omit | (s->parent.open ? COPSE_JOB_PARENT : 0) | (s->reparent ? COPSE_JOB_REPARENT : 0) |
+        (s->compressed_data ? COPSE_JOB_COMPRESSED : 0) | (s->no_data ? COPSE_JOB_NO_DATA : 0);
+    memcpy(request->reparent, s->reparent_uuid, sizeof(request->reparent));
+}
+
+static int send_by_mount(struct sending *s, const char *arg, struct chosen *chosen,
+                         struct stream_file *file, unsigned omit)
+{
+    struct mount_job job;
+    int result = mount_job_open(s->cli, chosen->file.path, &job);
+
+    if (result == 0 && s->parent.open)
+        result = mount_job_add(&job, s->parent.file.path);
+    for (unsigned i = 0; result == 0 && i < s->clone_count; i++)
+        result = mount_job_add(&job, s->clones[i].file.path);
+    if (result == 0) {
+        ask_for(s, job.request, omit);
+        job.progress = show_progress;
+        job.arg = s;
+        result = mount_job_run(&job, file->fd, arg);
+    }
+    mount_job_close(&job);
+    return result;
+}
+
+/* Either all of them are in the mount, or none is. */
+static bool are_together(const struct sending *s, const struct chosen *chosen)
+{
+    bool mounted = !chosen->file.node;
+
+    if (s->parent.open && !s->parent.file.node != mounted)
+        return false;
+    for (unsigned i = 0; i < s->clone_count; i++)
+        if (!s->clones[i].file.node != mounted)
+            return false;
+    return true;
+}
+
+static int send_chosen(struct sending *s, const char *arg, struct chosen *chosen,
+                       struct stream_file *file, unsigned omit)
+{
+    int result;
+
+    if (!are_together(s, chosen)) {
+        cli_failed_in_library(false);
+        return cli_fail_because(s->cli, arg, -EXDEV, "subvolumes of different file systems");
+    }
     if (!s->quiet && s->verbose)
         fprintf(stderr, "At subvol %s\n", arg);
     progress_start(&s->bar, s->quiet);
-    int ret = copse_send(chosen.file.node, &options, &sink);
+    result = chosen->file.node ? send_by_library(s, arg, chosen, file, omit)
+                               : send_by_mount(s, arg, chosen, file, omit);
     progress_end(&s->bar);
-    cli_failed_in_library(true);
-    if (ret < 0)
-        result = cli_fail(s->cli, arg, ret);
+    return result;
+}
+
+static int send_one(struct sending *s, const char *arg, struct stream_file *file, bool first,
+                    bool last)
+{
+    unsigned omit = (s->one_stream && !first ? COPSE_JOB_OMIT_HEADER : 0) |
+                    (s->one_stream && !last ? COPSE_JOB_OMIT_END : 0);
+    struct chosen chosen = {0};
+    int result = choose(s, arg, &chosen);
+
+    if (result == 0)
+        result = send_chosen(s, arg, &chosen, file, omit);
     release(&chosen);
     return result;
 }
+
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static int send_all(struct sending *s, int argc, char **argv)
 {

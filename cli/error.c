@@ -87,9 +87,9 @@ static bool says_it_all(int err, const char *message)
     return err == -EBUSY && (strstr(message, "in use by ") || strstr(message, "mounted by "));
 }
 
-int cli_fail(struct cli *cli, const char *what, int err)
+int cli_fail_said(struct cli *cli, const char *what, int err, const char *message)
 {
-    const char *text = strerror(-err), *message = in_library ? copse_error() : "";
+    const char *text = strerror(-err);
     char *shown = one_line(what ? what : ""), *why;
 
     message = without_repetition(message, shown);
@@ -103,6 +103,11 @@ int cli_fail(struct cli *cli, const char *what, int err)
     free(shown);
     free(why);
     return EXIT_FAILED;
+}
+
+int cli_fail(struct cli *cli, const char *what, int err)
+{
+    return cli_fail_said(cli, what, err, in_library ? copse_error() : "");
 }
 
 int cli_fail_because(struct cli *cli, const char *what, int err, const char *fmt, ...)

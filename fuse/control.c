@@ -17,9 +17,29 @@
 /* Connections that wait are kept by the kernel until we take them at the end. */
 #define WAITING_MAX 64
 
-int control_open(struct control *control)
+int control_listen(const char *name, int *out)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = strlen(name);
+
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    /* A leading NUL: not in any directory, so nothing is left behind. */
+    memcpy(address.sun_path + 1, name, len);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
+    if (bind(fd, (struct sockaddr *)&address, size) < 0 || listen(fd, WAITING_MAX) < 0) {
+        int err = errno;
+
+        close(fd);
+        return -err;
+    }
+    *out = fd;
+    return 0;
+}
+
+int control_open(struct control *control)
+{
     unsigned char random[16];
     int at;
 
@@ -29,20 +49,7 @@ int control_open(struct control *control)
     at = snprintf(control->name, sizeof(control->name), "copse-");
     for (size_t i = 0; i < sizeof(random); i++)
         at += snprintf(control->name + at, sizeof(control->name) - (size_t)at, "%02x", random[i]);
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    /* A leading NUL: not in any directory, so nothing is left behind. */
-    memcpy(address.sun_path + 1, control->name, (size_t)at);
-    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)at);
-    if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, WAITING_MAX) < 0) {
-        int err = errno;
-
-        close(fd);
-        return -err;
-    }
-    control->listener = fd;
-    return 0;
+    return control_listen(control->name, &control->listener);
 }
 
 void control_finish(struct control *control, int result, const char *message)

@@ -33,11 +33,18 @@ struct control {
     char name[64];
 };
 
+/* jobs.c */
+struct jobs {
+    int listener, stop; /* -1: none; stop: readable from the moment all shall end */
+    pthread_t thread;
+};
+
 struct mounted {
     copse_fs *fs;
     const struct copse_fuse_options *options;
     struct fuse_session *session;
     struct control control;
+    struct jobs jobs;
 
     copse_node *root;
     pthread_mutex_t nodes_lock; /* and of files */
@@ -96,6 +103,8 @@ copse_node *node_of(struct mounted *m, fuse_ino_t ino);
 fuse_ino_t nodes_enter(struct mounted *m, copse_node *node);
 /* What the kernel calls a node; 0: it does not know it. */
 fuse_ino_t nodes_number(struct mounted *m, copse_node *node);
+/* Has the kernel drop attributes and pages of all that it knows of a subvolume. */
+void nodes_invalidate(struct mounted *m, uint64_t subvol);
 void nodes_forget(struct mounted *m, fuse_ino_t ino, uint64_t lookups);
 /* Drops whatever the kernel has not forgotten, after the end. */
 void nodes_release(struct mounted *m);
@@ -190,8 +199,15 @@ extern const struct fuse_lowlevel_ops copse_ops;
 
 /* control.c: how a process that unmounts learns how the last commit went */
 int control_open(struct control *control);
+/* A socket of that name, which is in no directory. */
+int control_listen(const char *name, int *out);
 /* Tells everybody who asked, and closes. */
 void control_finish(struct control *control, int result, const char *message);
+
+/* jobs.c: sending and receiving, by threads of their own */
+int jobs_start(struct mounted *m);
+/* No more of them, and those that run shall end: asides_wait() waits for that. */
+void jobs_stop(struct mounted *m);
 
 struct control_result {
     int32_t result; /* 0 or negative errno */

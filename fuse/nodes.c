@@ -72,6 +72,40 @@ void nodes_forget(struct mounted *m, fuse_ino_t ino, uint64_t lookups)
     }
 }
 
+/* What the kernel knows now, with a reference to each. NULL: nothing, or no memory. */
+static copse_node **all_nodes(struct mounted *m, size_t *count)
+{
+    struct known_node *known, *next;
+
+    pthread_mutex_lock(&m->nodes_lock);
+    size_t cap = HASH_COUNT(m->nodes), n = 0;
+    copse_node **nodes = cap ? malloc(cap * sizeof(copse_node *)) : NULL;
+    HASH_ITER (hh, m->nodes, known, next) {
+        if (nodes)
+            nodes[n++] = copse_node_ref(known->node);
+    }
+    pthread_mutex_unlock(&m->nodes_lock);
+    *count = n;
+    return nodes;
+}
+
+void nodes_invalidate(struct mounted *m, uint64_t subvol)
+{
+    size_t count;
+    copse_node **nodes = all_nodes(m, &count);
+    struct copse_stat st;
+
+    for (size_t i = 0; i < count; i++) {
+        fuse_ino_t ino = nodes_number(m, nodes[i]);
+
+        if (ino != 0 && copse_stat(nodes[i], &st) == 0 && st.subvol == subvol &&
+            !atomic_load(&m->loop_ended))
+            fuse_lowlevel_notify_inval_inode(m->session, ino, 0, 0);
+        copse_node_put(nodes[i]);
+    }
+    free(nodes);
+}
+
 void nodes_release(struct mounted *m)
 {
     struct known_node *known, *next;

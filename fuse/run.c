@@ -192,13 +192,18 @@ static int serve_mounted(struct mounted *m, struct copse_fuse_options *options)
     if (ret == 0) {
         ret = signals_start(&signals, m);
         if (ret == 0) {
+            if (jobs_start(m) < 0)
+                note(LOG_WARNING, "%s: no socket: it can neither send nor receive",
+                     options->mountpoint);
             serve(m);
             signals_stop(&signals);
-            asides_wait(m);
+            jobs_stop(m);
         } else {
             say(options, ret, "%s: %s", options->mountpoint, strerror(-ret));
         }
+        /* Whoever waits for the kernel gets an answer when it knows that we are gone. */
         fuse_session_unmount(m->session);
+        asides_wait(m);
     }
     fuse_session_destroy(m->session);
     return ret;
@@ -229,6 +234,7 @@ static int run_mount(struct copse_fuse_options *options, void (*ready)(struct mo
     struct mounted m = {
         .options = options,
         .control = {.listener = -1},
+        .jobs = {.listener = -1, .stop = -1},
         .nodes_lock = PTHREAD_MUTEX_INITIALIZER,
         .asides_lock = PTHREAD_MUTEX_INITIALIZER,
         .asides_gone = PTHREAD_COND_INITIALIZER,

@@ -71,6 +71,7 @@ static void *wait_for_signal(void *arg)
     if (unmount_now(m->options->mountpoint, false, output) < 0) {
         /* In use. Its users get errors from now on, but what they wrote is kept. */
         unmount_now(m->options->mountpoint, true, output);
+        jobs_stop(m);
         asides_wait(m);
         end_loop(m);
     }

@@ -596,9 +596,11 @@ struct copse_receive_options {
     /** Called now and then; non-zero: receiving ends with -ECANCELED. */
     int (*progress)(void *arg, const struct copse_stream_progress *progress);
     void *arg;
+    /** Called when a name in the directory came or went: what a cache of it should know. */
+    void (*entry)(void *arg, const char *name);
 };
 /* clang-format off */
-#define COPSE_RECEIVE_OPTIONS_INIT { sizeof(struct copse_receive_options), false, 1, NULL, NULL, NULL, NULL }
+#define COPSE_RECEIVE_OPTIONS_INIT { sizeof(struct copse_receive_options), false, 1, NULL, NULL, NULL, NULL, NULL }
 /* clang-format on */
 /**
  * Receives every subvolume of the streams that the source holds into directory dir.
@@ -629,9 +631,10 @@ struct copse_send_options {
     /** Called now and then; non-zero: sending ends with -ECANCELED. May be NULL. */
     int (*progress)(void *arg, const struct copse_stream_progress *progress);
     void *arg;
+    bool parent_from_clones; /* parent NULL: the nearest relative among the clones is taken */
 };
 /* clang-format off */
-#define COPSE_SEND_OPTIONS_INIT { sizeof(struct copse_send_options), NULL, NULL, 0, 1, false, false, false, false, NULL, NULL, NULL }
+#define COPSE_SEND_OPTIONS_INIT { sizeof(struct copse_send_options), NULL, NULL, 0, 1, false, false, false, false, NULL, NULL, NULL, false }
 /* clang-format on */
 /**
  * Sends the read-only subvolume whose root directory is node. Data that was accepted before is

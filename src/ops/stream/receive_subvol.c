@@ -111,7 +111,10 @@ int receive_begin(struct receiver *r, const struct command *command)
     r->broken = false;
     if (r->options->begun)
         r->options->begun(r->options->arg, r->name, snapshot);
-    return snapshot ? make_snapshot(r, command) : make_subvol(r);
+    TRY(snapshot ? make_snapshot(r, command) : make_subvol(r));
+    if (r->options->entry)
+        r->options->entry(r->options->arg, r->name);
+    return 0;
 }
 
 /* ---- finishing ------------------------------------------------------------------------------- */

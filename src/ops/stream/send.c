@@ -163,8 +163,6 @@ static int check(struct mount *mount, struct inode *subvol,
                     STREAM_VERSION_MAX);
     if (options->compressed_data && options->protocol < 2)
         return fail(-EINVAL, "compressed data needs protocol 2");
-    if (options->reparent && !options->parent)
-        return fail(-EINVAL, "there is no parent to be called otherwise");
     TRY(check_subvol(mount, subvol));
     if (options->parent)
         TRY(check_subvol(mount, root_of(options->parent)));
@@ -260,9 +258,14 @@ static int send_held(struct send *send, struct inode *subvol, const struct copse
 int stream_send(struct mount *mount, struct inode *subvol, const struct copse_send_options *options,
                 const struct copse_stream_sink *sink)
 {
-    struct send send = {.mount = mount, .store = mount->fs.store, .options = options};
+    struct copse_send_options chosen = *options;
+    struct send send = {.mount = mount, .store = mount->fs.store, .options = &chosen};
 
     TRY(check(mount, subvol, options));
+    if (!chosen.parent && chosen.parent_from_clones)
+        chosen.parent = send_nearest_parent(subvol, options);
+    if (chosen.reparent && !chosen.parent)
+        return fail(-EINVAL, "there is no parent to be called otherwise");
     int ret = hold_all(&send, subvol);
     if (ret == 0)
         ret = send_held(&send, subvol, sink);

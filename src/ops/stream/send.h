@@ -68,6 +68,10 @@ struct clone_source {
 int send_find_clone(struct send *send, const struct send_file *file, const struct span *span,
                     struct clone_source *out) MUST_USE;
 
+/* parent.c: the clone source of the same origin that is nearest in time. NULL: none is. */
+copse_node *send_nearest_parent(const struct inode *subvol,
+                                const struct copse_send_options *options);
+
 /* verity.c: an inode under fs-verity is sealed last. */
 int send_verity(struct send *send, uint64_t ino, const char *path) MUST_USE;
 
