@@ -164,6 +164,8 @@ const struct command commands[] = {
     IN("qgroup", "limit", qgroup_limit, "[-c] [-e] SIZE|none [GROUP] P", "limit a quota group",
        "-e  what it has alone, else what it references   -c  as without\n"
        "without GROUP: that of the subvolume at P"),
+    IN("qgroup", "clear-stale", qgroup_clear_stale, "T",
+       "remove the groups of subvolumes that are gone", NULL),
     IN("qgroup", "show", qgroup_show,
        "[-p] [-c] [-r] [-e] [-F | -f] [--sort=COLUMN,…] [--sync] [UNITS] P", "print quota groups",
        "-p parents   -c members   -r -e  limits of what is referenced, of what is exclusive\n"

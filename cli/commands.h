@@ -95,6 +95,7 @@ DECLARE_COMMAND(qgroup_remove);
 DECLARE_COMMAND(qgroup_limit);
 DECLARE_COMMAND(qgroup_show);
 DECLARE_COMMAND(check);
+DECLARE_COMMAND(qgroup_clear_stale);
 DECLARE_COMMAND(dump_super);
 DECLARE_COMMAND(dump_tree);
 DECLARE_COMMAND(rootid);

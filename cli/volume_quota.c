@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fuse_ioctl.h>
 #include <linux/btrfs.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int library(int ret)
 {
@@ -99,20 +101,100 @@ int volume_qgroup_limit(const struct place *place, uint64_t id, unsigned which, 
                            : mount_ask(place->path, COPSE_IOC_QGROUP_LIMIT, &args);
 }
 
-/* What no ioctl of a fixed size tells. */
-
 int volume_quota_status(const struct place *place, struct copse_quota_status *out)
 {
     if (!place->tree->fs)
-        return -EOPNOTSUPP;
+        return mount_ask(place->path, COPSE_IOC_QUOTA_STATUS, out);
     return library(copse_quota_status(place->tree->fs, out));
+}
+
+/* ---- the groups of a mount, in three lists ----------------------------------------------------
+ */
+
+struct ids {
+    uint64_t *list;
+    size_t count, taken;
+};
+
+struct listed {
+    struct copse_qgroup *list;
+    size_t count;
+    struct ids above, below;
+};
+
+static int take_group(void *arg, const char *record, size_t *len)
+{
+    struct listed *listed = arg;
+
+    *len = sizeof(*listed->list);
+    listed->list = need_memory(realloc(listed->list, (listed->count + 1) * *len));
+    memcpy(&listed->list[listed->count++], record, *len);
+    return 0;
+}
+
+static int take_id(void *arg, const char *record, size_t *len)
+{
+    struct ids *ids = arg;
+
+    *len = sizeof(*ids->list);
+    ids->list = need_memory(realloc(ids->list, (ids->count + 1) * *len));
+    memcpy(&ids->list[ids->count++], record, *len);
+    return 0;
+}
+
+static int ask_all(const struct place *place, struct listed *out)
+{
+    const struct mount_list lists[] = {
+        {.kind = COPSE_LIST_QGROUPS, .fn = take_group, .arg = out},
+        {.kind = COPSE_LIST_QGROUPS_ABOVE, .fn = take_id, .arg = &out->above},
+        {.kind = COPSE_LIST_QGROUPS_BELOW, .fn = take_id, .arg = &out->below},
+    };
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        int ret = mount_each(place->path, &lists[i]);
+
+        if (ret < 0)
+            return ret;
+    }
+    return 0;
+}
+
+/* The next `count` of them; fewer where somebody changed groups meanwhile. */
+static const uint64_t *next_ids(struct ids *ids, size_t *count)
+{
+    const uint64_t *at = ids->list + ids->taken;
+
+    if (*count > ids->count - ids->taken)
+        *count = ids->count - ids->taken;
+    ids->taken += *count;
+    return at;
+}
+
+static int groups_of_mount(const struct place *place,
+                           int (*fn)(void *arg, const struct copse_qgroup *group), void *arg)
+{
+    struct listed listed = {0};
+    int ret = ask_all(place, &listed);
+
+    for (size_t i = 0; ret == 0 && i < listed.count; i++) {
+        struct copse_qgroup *group = &listed.list[i];
+
+        group->parents = next_ids(&listed.above, &group->parent_count);
+        group->members = next_ids(&listed.below, &group->member_count);
+        if (fn(arg, group) != 0)
+            break;
+    }
+    free(listed.list);
+    free(listed.above.list);
+    free(listed.below.list);
+    return ret;
 }
 
 int volume_qgroups(const struct place *place,
                    int (*fn)(void *arg, const struct copse_qgroup *group), void *arg)
 {
     if (!place->tree->fs)
-        return -EOPNOTSUPP;
+        return groups_of_mount(place, fn, arg);
     return library(copse_qgroup_list(place->tree->fs, fn, arg));
 }
 

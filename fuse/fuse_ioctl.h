@@ -45,6 +45,9 @@ enum copse_ioc_list_kind {
     COPSE_LIST_PATHS,   /* of inode `what` in `subvol` (0: of this file), ended by NUL */
     COPSE_LIST_EXTENTS, /* struct copse_extent of this file */
     COPSE_LIST_OWNERS,  /* struct copse_owner of logical address `what`; flags: COPSE_OWNERS_* */
+    COPSE_LIST_QGROUPS, /* struct copse_qgroup, without pointers */
+    COPSE_LIST_QGROUPS_ABOVE, /* for each group of that list all ids of its parents, as uint64_t */
+    COPSE_LIST_QGROUPS_BELOW, /* the same of its members */
 };
 
 /*
@@ -107,5 +110,8 @@ struct copse_ioc_qgroup_limit {
     uint64_t id, which, bytes;
 };
 #define COPSE_IOC_QGROUP_LIMIT _IOW(COPSE_IOC_MAGIC, 40, struct copse_ioc_qgroup_limit)
+
+/* copse_quota_status() */
+#define COPSE_IOC_QUOTA_STATUS _IOR(COPSE_IOC_MAGIC, 41, struct copse_quota_status)
 
 #endif

@@ -81,6 +81,32 @@ static int put_owner(void *arg, const struct copse_owner *owner)
     return !put_counted(arg, owner, sizeof(*owner), NULL);
 }
 
+static int put_qgroup(void *arg, const struct copse_qgroup *group)
+{
+    struct copse_qgroup plain = *group;
+
+    plain.parents = plain.members = NULL;
+    return !put_counted(arg, &plain, sizeof(plain), NULL);
+}
+
+static int put_ids(struct piece *piece, const uint64_t *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!put_counted(piece, &ids[i], sizeof(ids[i]), NULL))
+            return 1;
+    return 0;
+}
+
+static int put_above(void *arg, const struct copse_qgroup *group)
+{
+    return put_ids(arg, group->parents, group->parent_count);
+}
+
+static int put_below(void *arg, const struct copse_qgroup *group)
+{
+    return put_ids(arg, group->members, group->member_count);
+}
+
 static int list_devices(const struct mounted *m, struct piece *piece)
 {
     for (unsigned i = 0; i < m->options->device_count; i++) {
@@ -113,6 +139,15 @@ int list_next(struct mounted *m, copse_node *node, struct copse_ioc_list *list)
         break;
     case COPSE_LIST_OWNERS:
         ret = copse_logical_owners(m->fs, list->what, list->flags, put_owner, &piece);
+        break;
+    case COPSE_LIST_QGROUPS:
+        ret = copse_qgroup_list(m->fs, put_qgroup, &piece);
+        break;
+    case COPSE_LIST_QGROUPS_ABOVE:
+        ret = copse_qgroup_list(m->fs, put_above, &piece);
+        break;
+    case COPSE_LIST_QGROUPS_BELOW:
+        ret = copse_qgroup_list(m->fs, put_below, &piece);
         break;
     default:
         return -EINVAL;

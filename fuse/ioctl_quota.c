@@ -18,6 +18,7 @@ size_t quota_ioctl_size(unsigned cmd)
     case BTRFS_IOC_QGROUP_CREATE:
     case BTRFS_IOC_QGROUP_ASSIGN:
     case COPSE_IOC_QGROUP_LIMIT:
+    case COPSE_IOC_QUOTA_STATUS:
         return _IOC_SIZE(cmd);
     case BTRFS_IOC_QUOTA_RESCAN_WAIT:
         return 1;
@@ -85,6 +86,8 @@ int quota_ioctl(copse_fs *fs, unsigned cmd, void *data)
         return assign(fs, data);
     case COPSE_IOC_QGROUP_LIMIT:
         return limit(fs, data);
+    case COPSE_IOC_QUOTA_STATUS:
+        return copse_quota_status(fs, data);
     default:
         return copse_quota_rescan_wait(fs);
     }

@@ -299,3 +299,46 @@ SHELL
     "$copse" io -f "$image:/a/in/g" -c 'pwrite -q 0 4m'
     [ "$(numbers 0/257)" = "$((4194304 + 16384)) $((4194304 + 16384))" ]
 }
+
+# Under a limit that everything has used up: bytes referenced stay below it whatever is called.
+@test "moved ranges, growing, cutting out and received extents are asked for as well" {
+    session <<'SHELL'
+quota enable
+subvolume create /a
+io -f /a/f -c 'pwrite -q 0 1m' -c 'fsync' -c 'pwrite -q 256k 4k' -c 'fsync'
+sync
+SHELL
+    limit=$(numbers 0/256 | cut -d' ' -f1)
+    "$copse" qgroup limit "$limit" 0/256 "$image"
+    for call in 'fcollapse 64k 64k' 'finsert 64k 64k' 'truncate 3m' 'fpunch 128k 64k' 'falloc 4m 4k'; do
+        fails 1 'Disk quota exceeded$' "$copse" io "$image:/a/f" -c "$call"
+    done
+    # To shrink and to remove are always allowed.
+    "$copse" io "$image:/a/f" -c 'truncate 1000001'
+    "$copse" io "$image:/a/f" -c 'truncate 9'
+    [ "$(numbers 0/256 | cut -d' ' -f1)" -le "$limit" ]
+    "$copse" rm "$image:/a/f"
+    nothing_reserved
+    count_judge
+}
+
+@test "clear-stale removes groups of subvolumes that are gone, and only those" {
+    session <<'SHELL'
+subvolume create /a
+subvolume create /b
+io -f /a/f -c 'pwrite -q 0 1m'
+quota enable -s
+io -f /b/f -c 'pwrite -q 0 1m'
+subvolume snapshot /b /c
+sync
+subvolume delete /b
+subvolume sync
+sync
+rm /c/f
+sync
+qgroup clear-stale
+SHELL
+    run -0 "$copse" qgroup show "$image"
+    [ "$(grep -c '^0/' <<<"$output")" = 3 ]
+    ! grep '^0/257' <<<"$output"
+}

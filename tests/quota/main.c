@@ -16,6 +16,7 @@
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "tests/model/verify.h"
+#include "disk/compress/compress.h"
 #include "disk/dev/dev.h"
 #include "ops/mkfs/mkfs.h"
 #include "tests/quota/count.h"
@@ -325,9 +326,9 @@ static int do_clone(struct run *run)
 
 static int do_falloc(struct run *run)
 {
-    static const int modes[] = {0, 1, 3, 0x11};
+    static const int modes[] = {0, 1, 3, 0x11, 0x8, 0x20};
     uint64_t at = below(run, 256) * 4096, len = (1 + below(run, 64)) * 4096;
-    int mode = modes[below(run, 4)];
+    int mode = modes[below(run, ARRAY_LEN(modes))];
     struct inode *file;
 
     tell(run, "falloc %x %llu+%llu", mode, (unsigned long long)at, (unsigned long long)len);
@@ -337,10 +338,74 @@ static int do_falloc(struct run *run)
     return ret;
 }
 
+/* A packed extent as it is, as received streams have them. */
+static int do_encoded(struct run *run)
+{
+    struct file_encoded what = {.offset = below(run, 256) * 4096, .compression = COMPRESS_ZLIB};
+    uint8_t packed[16 * KIB];
+    struct inode *file;
+    size_t len;
+
+    what.ram_bytes = what.file_len = (2 + below(run, 30)) * 4096;
+    for (uint64_t i = 0; i < what.ram_bytes; i++)
+        run->data[i] = i % 8 == 0 ? (uint8_t)below(run, 255) : 0;
+    if (compress_extent(COMPRESS_ZLIB, 1, 4096, run->data, what.ram_bytes, packed, sizeof(packed),
+                        &len) != 0)
+        return 0;
+    what.data = packed;
+    what.len = len;
+    tell(run, "encoded %llu, %llu of %llu", (unsigned long long)what.offset,
+         (unsigned long long)what.len, (unsigned long long)what.ram_bytes);
+    TRY(some_file(run, some_subvol(run), &file));
+    int ret = file_write_encoded(file, &what);
+    mount_put(run->m, file);
+    return ret;
+}
+
+/* All of two files that may or may not be the same. */
+static int do_dedupe(struct run *run)
+{
+    uint64_t at = below(run, 64) * 4096, len = (1 + below(run, 16)) * 4096;
+    struct inode *src, *dst;
+    bool same;
+
+    tell(run, "dedupe %llu+%llu", (unsigned long long)at, (unsigned long long)len);
+    TRY(some_file(run, some_subvol(run), &src));
+    int ret = some_file(run, some_subvol(run), &dst);
+    if (ret == 0) {
+        if (src != dst)
+            ret = file_dedupe_range(src, at, len, dst, at, &same);
+        mount_put(run->m, dst);
+    }
+    mount_put(run->m, src);
+    return ret;
+}
+
+/* Off, and on again in the same or the other way. */
+static int do_switch(struct run *run)
+{
+    bool simple = below(run, 2) == 0;
+
+    if (below(run, 8) > 0)
+        return 0;
+    tell(run, "quotas off and on%s", simple ? ", simple" : "");
+    run->kept_count = 0;
+    TRY(mount_quota_disable(run->m));
+    TRY(check(run));
+    return mount_quota_enable(run->m, simple);
+}
+
 static int do_subvol(struct run *run)
 {
     struct copse_subvol_options options = COPSE_SUBVOL_OPTIONS_INIT;
     struct subvol *subvol = NULL, *src = some_subvol(run);
+    uint64_t group = (1 + below(run, 2)) << QGROUP_LEVEL_SHIFT | below(run, GROUPS);
+
+    if (below(run, 4) == 0) {
+        options.groups = &group;
+        options.group_count = 1;
+        run->kept_count = 0; /* what a snapshot has comes into the group with it */
+    }
 
     for (size_t i = 1; i < SUBVOLS && !subvol; i++)
         if (!run->subvols[i].root)
@@ -441,7 +506,9 @@ static int one(struct run *run)
     uint64_t what = below(run, 24);
 
     if (what == 0)
-        return do_rescan(run);
+        return below(run, 2) == 0 ? do_rescan(run) : do_switch(run);
+    if (what >= 22)
+        return what == 22 ? do_encoded(run) : do_dedupe(run);
     if (what < 4)
         return do_group(run);
     if (what < 5)

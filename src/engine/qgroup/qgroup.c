@@ -86,6 +86,7 @@ static int by_id(const struct qgroup *a, const struct qgroup *b)
 
 int qgroups_each(struct qgroups *q, int (*fn)(void *arg, const struct qgroup_view *view), void *arg)
 {
+    SCOPED_LOCK(&q->lock);
     struct qgroup *group, *next;
 
     HASH_SORT(q->groups, by_id);

@@ -68,6 +68,8 @@ int qgroups_subvol_made(struct qgroups *q, uint64_t id, uint64_t src, uint64_t i
         TRY(join(q, id, inherit->groups, inherit->count));
     else if (q->mode == QGROUPS_SIMPLE && around)
         TRY(join(q, id, around->parents.ids, around->parents.count));
+    /* Its root node was allocated when there was no group yet. */
+    reserve_used(q, id, q->engine->nodesize, q->engine->nodesize);
     return src != 0 && q->mode == QGROUPS_FULL ? note_snapshot(q, src, id) : 0;
 }
 

@@ -195,12 +195,12 @@ void store_end(struct store *store)
 /* ---- quotas -----------------------------------------------------------------------------------
  */
 
-static int settle(struct store *store, bool again)
+int store_quota_settle(struct store *store, unsigned times_before)
 {
     const struct store_hooks *hooks = &store->priv->hooks;
 
     if (hooks->settle)
-        TRY(hooks->settle(store->priv->hooks_arg, again));
+        TRY(hooks->settle(store->priv->hooks_arg, times_before > 0));
     return store_commit(store);
 }
 
@@ -208,21 +208,11 @@ int store_quota_enter(struct store *store, uint64_t tree, uint64_t bytes)
 {
     int ret = qgroups_enter(store->qgroups, tree, bytes);
 
-    for (int again = 0; again < 2 && ret == -EDQUOT && !store->priv->readonly; again++) {
-        TRY(settle(store, again != 0));
+    if (store->priv->readonly)
+        return ret;
+    for (unsigned settled = 0; ret == -EDQUOT && settled < STORE_SETTLE_TIMES; settled++) {
+        TRY(store_quota_settle(store, settled));
         ret = qgroups_enter(store->qgroups, tree, bytes);
-    }
-    return ret;
-}
-
-int store_quota_share(struct store *store, uint64_t tree, const struct qgroup_sharers *have,
-                      uint64_t bytes)
-{
-    int ret = qgroups_share(store->qgroups, tree, have, bytes);
-
-    for (int again = 0; again < 2 && ret == -EDQUOT && !store->priv->readonly; again++) {
-        TRY(settle(store, again != 0));
-        ret = qgroups_share(store->qgroups, tree, have, bytes);
     }
     return ret;
 }

@@ -84,9 +84,9 @@ int store_begin_in(struct store *store, uint64_t tree, enum store_intent intent,
  * counts what there really is. Without the lock.
  */
 int store_quota_enter(struct store *store, uint64_t tree, uint64_t bytes) MUST_USE;
-/* qgroups_share in the same way. */
-int store_quota_share(struct store *store, uint64_t tree, const struct qgroup_sharers *have,
-                      uint64_t bytes) MUST_USE;
+/* What it does so, a little more each time, up to that often; for who asks in another way. */
+#define STORE_SETTLE_TIMES 2
+int store_quota_settle(struct store *store, unsigned times_before) MUST_USE;
 /* There is something for the next commit, though no change has been begun: an inode item in memory.
  * No lock needed. */
 void store_mark_changed(struct store *store);

@@ -90,8 +90,9 @@ static int note_sharer(void *arg, const struct extent_ref *ref)
     return have->count == QGROUP_SHARERS_MAX;
 }
 
-/* Another subvolume gets references to the whole extent, if it has none yet. */
-static int clone_ask(const struct clone *clone, uint64_t done)
+/* Another subvolume gets references to the whole extent, if it has none yet. Charged in the change
+ * that adds them: no commit comes between. */
+static int clone_charge(const struct clone *clone, uint64_t done)
 {
     uint64_t src = clone->src->tree->root.id, dst = clone->dst->tree->root.id;
     struct store *store = clone->dst->fs->store;
@@ -100,16 +101,29 @@ static int clone_ask(const struct clone *clone, uint64_t done)
 
     if (src == dst)
         return 0;
-    store_read_lock(store);
-    int ret = map_find(clone->src, clone->src_start + done, &map);
-    bool shares = ret == 0 && map.kind != MAP_INLINE && map.disk_bytenr != 0;
-    if (shares)
-        ret = extent_each_ref(store->extents, map.disk_bytenr, map.disk_num_bytes, 0, note_sharer,
-                              &have);
-    store_read_unlock(store);
-    if (ret < 0 || !shares)
-        return ret;
-    return store_quota_share(store, dst, &have, map.disk_num_bytes);
+    TRY(map_find(clone->src, clone->src_start + done, &map));
+    if (map.kind == MAP_INLINE || map.disk_bytenr == 0)
+        return 0;
+    int ret =
+        extent_each_ref(store->extents, map.disk_bytenr, map.disk_num_bytes, 0, note_sharer, &have);
+    return ret < 0 ? ret : qgroups_share(store->qgroups, dst, &have, map.disk_num_bytes);
+}
+
+static int clone_begin(const struct clone *clone, uint64_t done)
+{
+    struct store *store = clone->dst->fs->store;
+
+    for (unsigned settled = 0;; settled++) {
+        TRY(store_begin_in(store, clone->dst->tree->root.id, STORE_CREATE,
+                           units_for_items(FILE_DROP_STEP_ITEMS)));
+        int ret = clone_charge(clone, done);
+        if (ret == 0)
+            return 0;
+        store_end(store);
+        if (ret != -EDQUOT || settled == STORE_SETTLE_TIMES)
+            return ret;
+        TRY(store_quota_settle(store, settled));
+    }
 }
 
 static int clone_step(struct clone *clone, uint64_t *done)
@@ -117,9 +131,7 @@ static int clone_step(struct clone *clone, uint64_t *done)
     struct store *store = clone->dst->fs->store;
     bool is_inline = false;
 
-    TRY(clone_ask(clone, *done));
-    TRY(store_begin_in(store, clone->dst->tree->root.id, STORE_CREATE,
-                       units_for_items(FILE_DROP_STEP_ITEMS)));
+    TRY(clone_begin(clone, *done));
     int ret = clone_item_locked(clone, done, &is_inline);
     store_end(store);
     if (ret == 0 && is_inline)

@@ -47,6 +47,7 @@ struct encoding {
     uint64_t sector, disk_len, span; /* on disk; of the file, out to sectors */
     uint8_t *padded;                 /* disk_len bytes */
     struct promise promise;
+    struct quota_door door;
     struct range space;
 };
 
@@ -167,15 +168,11 @@ static int output(struct encoding *e)
     return ret;
 }
 
-/* inode->lock held alone, and the file. 1: there is no space in one piece. */
-static int put_extent(struct encoding *e, struct file_state *file)
+/* 1: there is no space in one piece. */
+static int put_promised(struct encoding *e)
 {
-    if (e->what->offset > size_get(e->inode))
-        TRY(write_old_tail(e->inode));
-    TRY(writeback_held(file));
-    e->promise = (struct promise){e->disk_len, units_for_items(FILE_DROP_STEP_ITEMS + 2)};
-    TRY(promise_take(e->inode->fs, &e->promise));
     int ret = allocate(e);
+
     if (ret == 0) {
         ret = output(e);
         if (ret < 0 && e->space.len > 0)
@@ -185,6 +182,21 @@ static int put_extent(struct encoding *e, struct file_state *file)
         ret = 1;
     }
     promise_give_back(e->inode->fs, e->promise);
+    return ret;
+}
+
+/* inode->lock held alone, and the file. 1: there is no space in one piece. */
+static int put_extent(struct encoding *e, struct file_state *file)
+{
+    if (e->what->offset > size_get(e->inode))
+        TRY(write_old_tail(e->inode));
+    TRY(writeback_held(file));
+    e->promise = (struct promise){e->disk_len, units_for_items(FILE_DROP_STEP_ITEMS + 2)};
+    TRY(quota_enter(file, e->what->offset, e->what->offset + e->span, e->disk_len, &e->door));
+    int ret = promise_take(e->inode->fs, &e->promise);
+    if (ret == 0)
+        ret = put_promised(e);
+    quota_leave(file, &e->door);
     return ret;
 }
 

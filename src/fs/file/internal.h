@@ -376,6 +376,12 @@ int quota_enter(struct file_state *file, uint64_t start, uint64_t end, uint64_t 
                 struct quota_door *door) MUST_USE;
 /* It is dirty now, or was not needed. */
 void quota_leave(struct file_state *file, const struct quota_door *door);
+/*
+ * Cutting out of the middle makes two items of one, which may need tree blocks. To be given back
+ * with cut_leave. -EDQUOT.
+ */
+int cut_enter(struct inode *inode) MUST_USE;
+void cut_leave(struct inode *inode);
 /* file->lock held. */
 void quota_pending_add(struct file_state *file, uint64_t bytes);
 void quota_pending_sub(struct file_state *file, uint64_t bytes);

@@ -203,7 +203,12 @@ static int punch_range(struct inode *inode, uint64_t start, uint64_t end)
 static int punch(struct inode *inode, const struct falloc *fa)
 {
     TRY(zero_edges(inode, fa));
-    return fa->inner < fa->inner_end ? punch_range(inode, fa->inner, fa->inner_end) : 0;
+    if (fa->inner >= fa->inner_end)
+        return 0;
+    TRY(cut_enter(inode));
+    int ret = punch_range(inode, fa->inner, fa->inner_end);
+    cut_leave(inode);
+    return ret;
 }
 
 static int zero_range(struct inode *inode, const struct falloc *fa)

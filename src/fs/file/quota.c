@@ -63,6 +63,21 @@ void quota_leave(struct file_state *file, const struct quota_door *door)
     qgroups_leave(groups_of(file), tree_of(file), door->bytes + door->nodes);
 }
 
+static uint64_t cut_bytes(const struct inode *inode)
+{
+    return STRETCH_NODES * (uint64_t)file_engine(inode)->nodesize;
+}
+
+int cut_enter(struct inode *inode)
+{
+    return store_quota_enter(inode->fs->store, inode->tree->root.id, cut_bytes(inode));
+}
+
+void cut_leave(struct inode *inode)
+{
+    qgroups_leave(inode->fs->store->qgroups, inode->tree->root.id, cut_bytes(inode));
+}
+
 void quota_pending_add(struct file_state *file, uint64_t bytes)
 {
     file->quota_pending += bytes;

@@ -167,12 +167,18 @@ static int shift_all(const struct shift *shift)
     /* Taking away frees space, and may use the reserve as long as it is not much. */
     bool few = !shift->insert && shift->items <= FILE_DROP_STEP_ITEMS;
 
-    TRY(store_begin(store, few ? STORE_RELEASE : STORE_CREATE, units_for_items(shift->items)));
-    int ret = shift->insert ? insert_locked(shift) : collapse_locked(shift);
+    TRY(cut_enter(shift->inode));
+    int ret = store_begin(store, few ? STORE_RELEASE : STORE_CREATE, units_for_items(shift->items));
+    if (ret < 0) {
+        cut_leave(shift->inode);
+        return ret;
+    }
+    ret = shift->insert ? insert_locked(shift) : collapse_locked(shift);
     if (ret < 0)
         ret = change_failed(shift->inode, ret);
     inode_mark_dirty(shift->inode);
     store_end(store);
+    cut_leave(shift->inode);
     return ret;
 }
 

@@ -41,7 +41,7 @@ static int shrink_mapping(struct inode *inode, uint64_t size, uint64_t *reached)
 
 /*
  * Only tidy: nobody sees what lies behind the end, and it is zeroed again before the file grows.
- * So a full file system is no reason to fail, and inline data has been cut already.
+ * So a full file system or quota is no reason to fail, and inline data has been cut already.
  */
 static int zero_tail(struct inode *inode, uint64_t size, uint64_t len)
 {
@@ -53,7 +53,7 @@ static int zero_tail(struct inode *inode, uint64_t size, uint64_t len)
     if (ret < 0 || map.kind != MAP_REGULAR)
         return ret;
     ret = write_zeroes_in_sector(inode, size, len);
-    if (ret == -ENOSPC) {
+    if (ret == -ENOSPC || ret == -EDQUOT) {
         fail_clear();
         return 0;
     }
@@ -92,7 +92,7 @@ static int expand(struct inode *inode, uint64_t size)
     struct store *store = inode->fs->store;
 
     TRY(write_old_tail(inode));
-    TRY(store_begin(store, STORE_CREATE, units_for_items(4)));
+    TRY(store_begin_in(store, inode->tree->root.id, STORE_CREATE, units_for_items(4)));
     uint64_t old = size_get(inode);
     size_set(inode, size);
     int ret = size_settle(inode, 0, 0, 0);
