@@ -111,6 +111,15 @@ static int claim_stretch(struct inode *inode, const struct mapping *map, struct 
     return shared || sums ? 0 : claims_add(claims, part.start, *next, kind_of(inode, &part));
 }
 
+int claim_unwritten(struct inode *inode, const struct mapping *map, bool *out, uint64_t *end)
+{
+    CLEANUP(claims_free) struct claims claims = {0};
+
+    TRY(claim_stretch(inode, map, &claims, end));
+    *out = claims.count > 0;
+    return 0;
+}
+
 /* Metadata lock held. */
 static int claim_mapped(struct inode *inode, uint64_t start, uint64_t end, struct claims *claims)
 {

@@ -332,6 +332,10 @@ void unpack_cache_put(struct unpack_cache *cache, const struct mapping *map, uin
  * the file. inode->lock is held alone, no other; what is dirty there already does not matter. */
 int claims_find(struct file_state *file, uint64_t start, uint64_t end, struct claims *out) MUST_USE;
 void claims_free(struct claims *claims);
+/* Whether a write could go into unwritten space at the beginning of map; *end: until where that
+ * holds. Metadata lock held. */
+int claim_unwritten(struct inode *inode, const struct mapping *map, bool *out,
+                    uint64_t *end) MUST_USE;
 /* The kind of claim at pos; *end: until where that holds. */
 enum claim claims_at(const struct claims *claims, uint64_t pos, uint64_t *end);
 /* Unwritten space that backs [start, end) holds data now. Within store_begin. */

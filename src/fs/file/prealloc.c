@@ -60,16 +60,35 @@ static int prealloc_all(struct inode *inode, uint64_t start, uint64_t end, struc
     return 0;
 }
 
-static int find(struct inode *inode, uint64_t pos, struct mapping *map)
+/* What lies at pos, until where one answer holds. *ours: unwritten space that no other has. */
+static int look_at(struct inode *inode, uint64_t pos, struct mapping *map, bool *ours)
+{
+    uint64_t end;
+
+    *ours = false;
+    TRY(map_find(inode, pos, map));
+    *map = map_slice(map, pos, UINT64_MAX);
+    if (map->kind != MAP_PREALLOC)
+        return 0;
+    TRY(claim_unwritten(inode, map, ours, &end));
+    *map = map_slice(map, pos, end);
+    return 0;
+}
+
+static int find(struct inode *inode, uint64_t pos, struct mapping *map, bool *ours)
 {
     store_read_lock(inode->fs->store);
-    int ret = map_find(inode, pos, map);
+    int ret = look_at(inode, pos, map, ours);
     store_read_unlock(inode->fs->store);
     return ret;
 }
 
-/* The first stretch at or after *start that is to be allocated: a hole, or (over: true) anything
- * that is not unwritten yet. *end: where it ends; both are `limit` when there is none. */
+/*
+ * The first stretch at or after *start that is to be allocated: a hole, unwritten space that a
+ * clone or snapshot shares (which would be copied when it is written, so it promises nothing), or
+ * (over: true) anything that is not unwritten yet. *end: where it ends; both are `limit` when there
+ * is none.
+ */
 static int next_missing(struct inode *inode, uint64_t *start, uint64_t limit, bool over,
                         uint64_t *end)
 {
@@ -77,11 +96,13 @@ static int next_missing(struct inode *inode, uint64_t *start, uint64_t limit, bo
 
     while (pos < limit) {
         struct mapping map;
+        bool ours;
 
-        TRY(find(inode, pos, &map));
+        TRY(find(inode, pos, &map, &ours));
         *end = MIN(mapping_end(&map), limit);
         *start = pos;
-        if (map.kind == MAP_HOLE || (over && map.kind != MAP_PREALLOC))
+        if (map.kind == MAP_HOLE || (map.kind == MAP_PREALLOC && !ours) ||
+            (over && map.kind != MAP_PREALLOC))
             return 0;
         pos = *end;
     }

@@ -208,6 +208,33 @@ static void two_references_to_unwritten_space_share_it(void **state)
     world_free(&world);
 }
 
+/* What fallocate promises holds for unwritten space that others have too: it gets its own. */
+static void fallocate_promises_over_shared_space(void **state)
+{
+    struct world world;
+
+    (void)state;
+    make(&world, 0);
+    ok(file_fallocate(world.file[0], 0, 0, MIB));
+    uint64_t place = place_of(&world, 0, 0);
+    ok(file_clone_range(world.file[0], 256 * KIB, 64 * KIB, world.file[1], 0));
+    ok(file_fallocate(world.file[0], 0, 0, MIB));
+    assert_int_equal(place_of(&world, 1, 0), place + 256 * KIB);
+    assert_int_not_equal(place_of(&world, 0, 256 * KIB), place + 256 * KIB);
+    assert_int_equal(place_of(&world, 0, 0), place);
+    assert_int_equal(place_of(&world, 0, 320 * KIB), place + 320 * KIB);
+    put(&world, 0, 5, 0, MIB);
+    assert_int_equal(promised(&world).data_bytes, 0);
+    world_sync(&world);
+    assert_int_equal(counters(&world).in_place, MIB);
+    /* The clone's is its own again. */
+    place = place_of(&world, 1, 0);
+    ok(file_fallocate(world.file[1], FALLOC_FL_KEEP_SIZE, 0, 64 * KIB));
+    assert_int_equal(place_of(&world, 1, 0), place);
+    expect(&world, 1, 0, 0, 64 * KIB);
+    world_free(&world);
+}
+
 static void what_is_cut_off_gives_back_what_it_was_promised(void **state)
 {
     struct world world;
@@ -306,6 +333,7 @@ int main(void)
         cmocka_unit_test(nodatacow_is_overwritten_in_place),
         cmocka_unit_test(a_clone_writes_what_it_shares),
         cmocka_unit_test(two_references_to_unwritten_space_share_it),
+        cmocka_unit_test(fallocate_promises_over_shared_space),
         cmocka_unit_test(what_is_cut_off_gives_back_what_it_was_promised),
         cmocka_unit_test(much_data_becomes_long_extents),
         cmocka_unit_test(direct_writes_are_on_the_device),
