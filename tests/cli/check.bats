@@ -83,3 +83,11 @@ golden() { # NAME
     run "$COPSE" check --repair zero
     [ "$status" = 2 ]
 }
+
+@test "checksums in one item over two neighbouring chunks are fine" {
+    "$COPSE" mkfs -b 4G t.img >/dev/null
+    "$COPSE" io -f t.img:/f -c 'pwrite -q -b 8m 0 1200m'
+    run "$COPSE" check t.img
+    echo "$output"
+    [ "$status" = 0 ]
+}

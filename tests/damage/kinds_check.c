@@ -47,6 +47,8 @@ static const struct {
     {"system chunk on no device", "super-bad"},
     {"unknown feature", "-"},
     {"device of others", "super-bad"},
+    {"log tree in no chunk", "log-bad"},
+    {"another tree as log tree", "log-bad"},
     {"superblock from elsewhere", "super-bad"},
     {"one copy flipped", "block-copy-bad"},
     {"both copies flipped", "block-bad"},

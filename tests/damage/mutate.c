@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base.h"
+#include "ops/check/check.h"
 #include "walk.h"
 
 #define TRIES_MAX 10
@@ -389,6 +390,31 @@ static void look(struct env *env, const struct image *image, uint32_t seed)
     dev_close(record);
 }
 
+static void hold_to_one_line(void *arg, const struct copse_check_problem *problem)
+{
+    (void)arg;
+    if (!problem->text[0] || strchr(problem->text, '\n') || !problem->means[0])
+        broken("a problem is one line and means something", problem->text);
+}
+
+/* Whatever is there, checking it ends, and changes no byte. */
+static void check(struct env *env, const struct image *image)
+{
+    struct copse_check_options options = COPSE_CHECK_OPTIONS_INIT;
+    struct dev *record = dev_record_new(image_dev(image));
+    struct copse_check_result result;
+
+    options.memory = 1; /* as little as it can do with */
+    options.data_csum = true;
+    options.problem = hold_to_one_line;
+    int ret = check_run(env, dev_borrow(record), &options, &result);
+    if (ret < 0 && !fail_message()[0])
+        broken("a check that cannot begin says why", "it did not");
+    if (dev_record_count(record) != 0)
+        broken("a check changes no byte", "it did");
+    dev_close(record);
+}
+
 void damage_and_use(const struct image *base, struct choices *choices, unsigned damages,
                     unsigned changes)
 {
@@ -401,6 +427,7 @@ void damage_and_use(const struct image *base, struct choices *choices, unsigned 
     for (unsigned i = 0; i < damages; i++)
         mutate(&image, choices);
     look(env, &image, seed);
+    check(env, &image);
     fail_clear();
     if (base_open(env, &image, false, &m) == 0) {
         exercise(m, choices, changes);

@@ -93,6 +93,8 @@ static int look_at_all(struct check *c)
     TRY(scan_blocks(c));
     TRY(join_blocks(c));
     TRY(check_references(c));
+    TRY(check_subvols(c));
+    TRY(check_log(c));
     if (!c->extents_known)
         report(c, CHECK_EXTENT_TREE, PLACE(.tree = TREE_EXTENT),
                "the extent tree cannot be read: references and free space were not counted");

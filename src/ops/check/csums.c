@@ -11,14 +11,26 @@ struct csum_load {
     size_t gap; /* the first that ends behind `end` */
 };
 
+/* Neighbouring chunks may share an item; all of them must be for data. */
+static bool in_data_chunks(const struct check *c, uint64_t start, uint64_t end)
+{
+    while (start < end) {
+        const struct area *area = area_of(c, start);
+
+        if (!area || !(area->map.type & BG_DATA))
+            return false;
+        start = area->map.logical + area->map.length;
+    }
+    return true;
+}
+
 /* A checksum is of data: not of free space, not of a tree block. */
 static void check_owned(struct csum_load *load, const struct spot *spot, uint64_t start,
                         uint64_t end)
 {
     struct check *c = load->c;
-    const struct area *area = area_of(c, start);
 
-    if (!area || !(area->map.type & BG_DATA) || end > area->map.logical + area->map.length) {
+    if (!in_data_chunks(c, start, end)) {
         report(c, CHECK_CSUM_NO_DATA, PLACE(.tree = TREE_CSUM, .block = spot->block),
                "tree CSUM_TREE block %llu item %u: checksums of %llu to %llu, where no data can be",
                LLU(spot->block), spot->slot, LLU(start), LLU(end));

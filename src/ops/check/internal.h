@@ -182,6 +182,10 @@ int load_roots(struct check *c) MUST_USE;
 const struct tree_root *find_root(const struct check *c, uint64_t id);
 void check_root_items(struct check *c);
 
+/* subvols.c, log.c */
+int check_subvols(struct check *c) MUST_USE;
+int check_log(struct check *c) MUST_USE;
+
 /* extents.c, groups.c, free.c: what the extent tree says, and what stands beside it */
 int load_extents(struct check *c) MUST_USE;
 /*

@@ -115,18 +115,15 @@
     P(ORPHAN_MISSING, "orphan-missing", ERROR, "files are safe; a deleted file keeps its space",   \
       "it is deleted at the next mount")                                                           \
     P(ORPHAN_NO_INODE, "orphan-no-inode", WARNING, "files are safe", "removed")                    \
-    P(ROOT_DIR, "root-dir", ERROR, "the subvolume cannot be entered", "")                          \
     P(ROOT_NO_NAME, "root-no-name", ERROR, "the subvolume cannot be reached by a path", "")        \
     P(ROOT_REF, "root-ref", ERROR, "the subvolume may be impossible to remove", "set right")       \
+    P(ROOT_NO_ORPHAN, "root-no-orphan", WARNING,                                                   \
+      "files are safe; what was deleted keeps its space", "it is dropped at the next mount")       \
     P(ROOT_GENERATION, "root-generation", WARNING, "snapshots may go wrong", "set right")          \
     P(UUID_MISSING, "uuid-missing", WARNING, "send and receive do not find the subvolume",         \
       "the uuid tree is made anew")                                                                \
     P(UUID_EXTRA, "uuid-extra", WARNING, "send and receive may pick the wrong subvolume",          \
       "the uuid tree is made anew")                                                                \
-    P(QGROUP_WRONG, "qgroup-wrong", ERROR, "files are safe; limits hold too early or too late",    \
-      "counted anew")                                                                              \
-    P(QGROUP_INCONSISTENT, "qgroup-inconsistent", NOTE,                                            \
-      "files are safe; the counters are known to be old until a rescan", "")                       \
     P(LOG_BAD, "log-bad", ERROR,                                                                   \
       "what was fsynced last cannot be brought back, and the file system does not open",           \
       "the log is dropped")                                                                        \

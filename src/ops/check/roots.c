@@ -6,13 +6,23 @@
 
 const struct tree_root *find_root(const struct check *c, uint64_t id)
 {
-    for (size_t i = 0; i < c->roots.count; i++) {
-        const struct tree_root *root = PILE_AT(&c->roots, struct tree_root, i);
+    size_t low = 0, high = c->roots.count;
 
-        if (root->id == id)
-            return root;
+    /* Those that the superblock names stand in front, the rest in order. */
+    for (; low < high && PILE_AT(&c->roots, struct tree_root, low)->top; low++)
+        if (PILE_AT(&c->roots, struct tree_root, low)->id == id)
+            return PILE_AT(&c->roots, struct tree_root, low);
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (PILE_AT(&c->roots, struct tree_root, mid)->id < id)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    return NULL;
+    if (low == c->roots.count || PILE_AT(&c->roots, struct tree_root, low)->id != id)
+        return NULL;
+    return PILE_AT(&c->roots, struct tree_root, low);
 }
 
 static int take_root(void *arg, const struct spot *spot)
