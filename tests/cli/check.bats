@@ -85,8 +85,8 @@ golden() { # NAME
 }
 
 @test "checksums in one item over two neighbouring chunks are fine" {
-    "$COPSE" mkfs -b 4G t.img >/dev/null
-    "$COPSE" io -f t.img:/f -c 'pwrite -q -b 8m 0 1200m'
+    "$COPSE" mkfs -b 512M t.img >/dev/null
+    "$COPSE" io -f t.img:/f -c 'pwrite -q -b 8m 0 150m'
     run "$COPSE" check t.img
     echo "$output"
     [ "$status" = 0 ]
