@@ -71,3 +71,56 @@ used() {
     run "$COPSE" reclaim
     [ "$status" = 2 ]
 }
+
+judge() {
+    ! command -v btrfs >/dev/null || btrfs check "$1" >/dev/null 2>&1
+}
+
+# One shell: nothing is dropped between its lines but for want of space.
+@test "what a deleted subvolume holds is had back before there is no space for data" {
+    "$COPSE" mkfs -q -b 256M -m single full.img
+    "$COPSE" shell full.img <<'END'
+subvolume create /s
+io -f /s/f -c "pwrite -q 0 150m"
+sync
+subvolume delete /s
+io -f /g -c "pwrite -q 0 150m" -c fsync
+END
+    judge full.img
+}
+
+# Lines that make so many small files, which live in the tree itself.
+small_files() { # DIR, COUNT
+    awk -v dir="$1" -v count="$2" 'BEGIN {
+        print "subvolume create " dir
+        for (i = 0; i < count; i++)
+            print "io -f " dir "/" i " -c \"pwrite -q 0 2000\""
+    }'
+}
+
+# Fills a file system with them, and once more when their subvolume is deleted: all within one shell.
+twice_full() { # NODESIZE
+    "$COPSE" mkfs -q -b 64M -m single -n "$1" first.img
+    {
+        echo 'io -f /big -c "falloc 0 16m"'
+        small_files /s 20000
+    } >fill
+    run "$COPSE" shell first.img -f fill
+    [ "$status" = 1 ]
+    [[ $output = *"No space left on device" ]]
+    most=$(($("$COPSE" ls first.img:/s | wc -l) * 9 / 10))
+    "$COPSE" mkfs -q -b 64M -m single -n "$1" full.img
+    {
+        echo 'io -f /big -c "falloc 0 16m"'
+        small_files /s "$most"
+        echo 'subvolume delete /s'
+        small_files /t "$most"
+    } >fill
+    "$COPSE" shell full.img -f fill
+    [ "$("$COPSE" ls full.img:/t | wc -l)" = "$most" ]
+    judge full.img
+}
+
+@test "nor for names and small files" {
+    twice_full 4k
+}

@@ -153,15 +153,72 @@ static int begin_locked(struct store *store, enum store_intent intent, unsigned 
     return 0;
 }
 
-int store_begin(struct store *store, enum store_intent intent, unsigned units)
+static int try_begin(struct store *store, enum store_intent intent, unsigned units)
 {
-    if (store->priv->readonly)
-        return fail(-EROFS, "%s: opened read-only", vol_label(store->engine.vol));
     pthread_rwlock_wrlock(&store->priv->meta);
     int ret = begin_locked(store, intent, units);
     if (ret < 0)
         pthread_rwlock_unlock(&store->priv->meta);
     return ret;
+}
+
+static int settle(struct store *store, bool again)
+{
+    const struct store_hooks *hooks = &store->priv->hooks;
+
+    if (hooks->settle)
+        TRY(hooks->settle(store->priv->hooks_arg, again));
+    return store_commit(store);
+}
+
+int store_drop_deleted(struct store *store)
+{
+    const struct store_hooks *hooks = &store->priv->hooks;
+    int dropped = hooks->drop_deleted ? hooks->drop_deleted(store->priv->hooks_arg) : 0;
+
+    if (dropped > 0)
+        TRY(store_commit(store));
+    return dropped;
+}
+
+/* What dirty data was promised is the worst case, what nobody reaches need not be held, and what
+ * was deleted may go now: before anyone is told that there is no space (promise 1 and 11). */
+static int begin_after_settling(struct store *store, enum store_intent intent, unsigned units)
+{
+    int ret = -ENOSPC, dropped;
+
+    for (int again = 0; again < (intent == STORE_CREATE ? 2 : 1) && ret == -ENOSPC; again++) {
+        TRY(settle(store, again != 0));
+        ret = try_begin(store, intent, units);
+    }
+    while (ret == -ENOSPC && intent == STORE_CREATE && (dropped = store_drop_deleted(store)) != 0) {
+        TRY(dropped);
+        ret = try_begin(store, intent, units);
+    }
+    return ret == -ENOSPC ? fail(-ENOSPC, "no metadata space left") : ret;
+}
+
+/* What settles begins changes too. */
+static _Thread_local bool settling;
+
+static int try_hard_to_begin(struct store *store, enum store_intent intent, unsigned units)
+{
+    int ret = try_begin(store, intent, units);
+
+    /* See promise_or_commit for the log. */
+    if (ret != -ENOSPC || settling || !store->priv->hooks.settle || store_has_log(store))
+        return ret;
+    settling = true;
+    ret = begin_after_settling(store, intent, units);
+    settling = false;
+    return ret;
+}
+
+int store_begin(struct store *store, enum store_intent intent, unsigned units)
+{
+    if (store->priv->readonly)
+        return fail(-EROFS, "%s: opened read-only", vol_label(store->engine.vol));
+    return try_hard_to_begin(store, intent, units);
 }
 
 int store_begin_promised(struct store *store, unsigned units)
@@ -197,11 +254,7 @@ void store_end(struct store *store)
 
 int store_quota_settle(struct store *store, unsigned times_before)
 {
-    const struct store_hooks *hooks = &store->priv->hooks;
-
-    if (hooks->settle)
-        TRY(hooks->settle(store->priv->hooks_arg, times_before > 0));
-    return store_commit(store);
+    return settle(store, times_before > 0);
 }
 
 int store_quota_enter(struct store *store, uint64_t tree, uint64_t bytes)

@@ -29,10 +29,13 @@ struct store_options {
 struct store_hooks {
     /* Before anything else, metadata lock held: write inode items, pending snapshots ... */
     int (*before_commit)(void *arg);
-    /* A quota is full: write back, so that what was reserved can be counted; again: that was not
-     * enough, give back what nobody reaches. No lock of the store held; those of the inode at work
+    /* A quota or the metadata is full: write back, so that what was reserved can be counted; again:
+     * that was not enough, give back what nobody reaches. No lock of the store held; those of the inode at work
      * may be. */
     int (*settle)(void *arg, bool again);
+    /* Space is short: drops a part of what deleted subvolumes still hold. 1, or 0: there was nothing
+     * to drop. As settle. */
+    int (*drop_deleted)(void *arg);
     /* The superblock is durable (err 0), or the transaction is lost. */
     void (*after_commit)(void *arg, int err);
 };
@@ -56,6 +59,9 @@ void store_set_hooks(struct store *store, const struct store_hooks *hooks, void 
 bool store_readonly(const struct store *store);
 /* Whether the last durable superblock names a log tree. */
 bool store_has_log(const struct store *store);
+
+/* Makes more space out of deleted subvolumes, and commits: 1; or 0, there are none. */
+int store_drop_deleted(struct store *store) MUST_USE;
 
 void store_read_lock(struct store *store);
 void store_read_unlock(struct store *store);

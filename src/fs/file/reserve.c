@@ -25,6 +25,17 @@ static void promise_done(struct fs *fs)
     fs->files->promising--;
 }
 
+static int take_after_dropping(struct fs *fs, const struct promise *want)
+{
+    int ret = -ENOSPC, dropped;
+
+    while (ret == -ENOSPC && (dropped = store_drop_deleted(fs->store)) != 0) {
+        TRY(dropped);
+        ret = take_once(fs->store, want);
+    }
+    return ret == -ENOSPC ? fail(-ENOSPC, "no space left") : ret;
+}
+
 static int take(struct fs *fs, const struct promise *want)
 {
     int ret = take_once(fs->store, want);
@@ -39,7 +50,8 @@ static int take(struct fs *fs, const struct promise *want)
     /* What nobody can read any more is not held against anyone. */
     uint64_t freed;
     TRY(files_reclaim_for_space(fs, &freed));
-    return freed > 0 ? take_once(fs->store, want) : fail(-ENOSPC, "no space left");
+    ret = freed > 0 ? take_once(fs->store, want) : -ENOSPC;
+    return ret == -ENOSPC ? take_after_dropping(fs, want) : ret;
 }
 
 int promise_take(struct fs *fs, const struct promise *want)

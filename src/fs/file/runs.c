@@ -15,6 +15,8 @@
 /* A file extent item, and what splits off its neighbours; a unit covers the extent items that
  * follow from it. */
 #define RUN_UNITS 2
+/* The first sector may become inline data: of 2 KiB at most, and of 4 KiB a leaf takes but one. */
+#define INLINE_UNITS 5
 #define UNIT_BYTES 1024
 
 static int run_compare(const struct run *a, const struct run *b)
@@ -50,7 +52,13 @@ static unsigned sum_units(const struct file_state *file, uint64_t bytes)
                       UNIT_BYTES);
 }
 
-static unsigned run_units(const struct file_state *file, enum claim claim, uint64_t bytes)
+static unsigned inline_units(uint64_t start)
+{
+    return start == 0 ? INLINE_UNITS : 0;
+}
+
+static unsigned run_units(const struct file_state *file, enum claim claim, uint64_t start,
+                          uint64_t bytes)
 {
     switch (claim) {
     case CLAIM_WRITTEN:
@@ -62,12 +70,12 @@ static unsigned run_units(const struct file_state *file, enum claim claim, uint6
     case CLAIM_NONE:
         break;
     }
-    return RUN_UNITS + sum_units(file, bytes);
+    return RUN_UNITS + sum_units(file, bytes) + inline_units(start);
 }
 
 /* As many new runs, each rounded up, or one fewer and an older one extended. */
-static void missing_part(const struct file_state *file, enum claim claim, uint64_t len,
-                         struct promise *missing)
+static void missing_part(const struct file_state *file, enum claim claim, uint64_t start,
+                         uint64_t len, struct promise *missing)
 {
     unsigned runs = (unsigned)((len + RUN_MAX - 1) / RUN_MAX);
 
@@ -76,7 +84,7 @@ static void missing_part(const struct file_state *file, enum claim claim, uint64
     if (claim == CLAIM_GROWING)
         missing->units += runs + 1;
     if (claim == CLAIM_NONE || claim == CLAIM_UNWRITTEN)
-        missing->units += runs * (RUN_UNITS + 1) + 1 + sum_units(file, len);
+        missing->units += runs * (RUN_UNITS + 1) + 1 + sum_units(file, len) + inline_units(start);
 }
 
 static void missing_gap(const struct file_state *file, uint64_t start, uint64_t end,
@@ -87,7 +95,7 @@ static void missing_gap(const struct file_state *file, uint64_t start, uint64_t 
         enum claim claim = claims_at(claims, start, &part_end);
 
         part_end = MIN(part_end, end);
-        missing_part(file, claim, part_end - start, missing);
+        missing_part(file, claim, start, part_end - start, missing);
         start = part_end;
     }
 }
@@ -256,8 +264,8 @@ static uint64_t fill_gap(struct file_state *file, struct run *prev, const struct
     fill(file, src, run->data + run->len, start, end, true);
     run->len += (uint32_t)(end - start);
     used->bytes += claim == CLAIM_NONE ? end - start : 0;
-    used->units += run_units(file, claim, run->len) - run->units;
-    run->units = run_units(file, claim, run->len);
+    used->units += run_units(file, claim, run->start, run->len) - run->units;
+    run->units = run_units(file, claim, run->start, run->len);
     file->dirty_bytes += end - start;
     file_pending_add(file, end - start);
     return end;
@@ -297,7 +305,7 @@ void runs_write(struct file_state *file, const struct run_source *src, struct pr
 static void run_shorten(struct file_state *file, struct run *run, uint32_t len,
                         struct promise *freed)
 {
-    unsigned units = run_units(file, run->claim, len);
+    unsigned units = run_units(file, run->claim, run->start, len);
 
     freed->bytes += run->claim == CLAIM_NONE ? run->len - len : 0;
     freed->units += run->units - units;
@@ -355,8 +363,8 @@ void runs_split(struct file_state *file, uint64_t pos, unsigned *spare)
     if (!front || front->start >= pos)
         return;
     uint32_t len = (uint32_t)(pos - front->start), rest = front->len - len;
-    unsigned front_units = run_units(file, front->claim, len);
-    unsigned back_units = run_units(file, front->claim, rest);
+    unsigned front_units = run_units(file, front->claim, front->start, len);
+    unsigned back_units = run_units(file, front->claim, pos, rest);
     unsigned all = front_units + back_units;
 
     if (all > front->units && all - front->units > *spare)

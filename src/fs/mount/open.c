@@ -51,6 +51,24 @@ static int settle(void *arg, bool again)
     return files_settle(&m->fs, again);
 }
 
+/* Steps between two commits. */
+#define DROP_STEPS 16
+
+/* What cannot be removed is told by a note, and is no reason to fail who asks for space. */
+static int drop_deleted(void *arg)
+{
+    struct mount *m = arg;
+    unsigned before = subvol_count_dead(&m->fs);
+    bool more = before > 0;
+    int ret = 0;
+
+    for (unsigned i = 0; i < DROP_STEPS && more && ret == 0; i++)
+        ret = subvol_drop_step(&m->fs, &more);
+    if (ret < 0)
+        fail_clear();
+    return (ret == 0 && more) || subvol_count_dead(&m->fs) < before;
+}
+
 static void after_commit(void *arg, int err)
 {
     struct mount *m = arg;
@@ -386,6 +404,7 @@ int mount_open(struct env *env, struct dev **devs, unsigned count,
     static const struct store_hooks hooks = {
         .before_commit = before_commit,
         .settle = settle,
+        .drop_deleted = drop_deleted,
         .after_commit = after_commit,
     };
     const struct memory memory = divide_memory(options);

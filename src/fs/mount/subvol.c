@@ -274,7 +274,8 @@ int mount_subvol_undelete(struct mount *m, struct inode *dir, const char *name, 
     struct tree_handle *tree;
 
     TRY(subvol_name_ok(dir, name, len));
-    TRY(begin_on(dir, STORE_CREATE, SUBVOL_DELETE_UNITS));
+    /* Out of the global reserve: to make room, what is to come back might be dropped. */
+    TRY(begin_on(dir, STORE_RELEASE, SUBVOL_DELETE_UNITS));
     int ret = dir_still_there(dir);
     if (ret == 0)
         ret = subvol_undelete(dir, &subvol, id, &tree);

@@ -73,7 +73,7 @@ int subvol_set_received(struct fs *fs, struct tree_handle *tree,
 /* ---- deleting -------------------------------------------------------------------------------- */
 
 /* Changes that subvol_unlink makes at most besides inode items; and subvol_undelete. */
-#define SUBVOL_DELETE_UNITS 24
+#define SUBVOL_DELETE_UNITS 12
 
 /* -EPERM: the default one; -EINVAL: the top level; -ENOTEMPTY: others are nested in it. */
 int subvol_may_delete(struct fs *fs, const struct tree_handle *tree) MUST_USE;
