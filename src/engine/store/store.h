@@ -30,11 +30,11 @@ struct store_hooks {
     /* Before anything else, metadata lock held: write inode items, pending snapshots ... */
     int (*before_commit)(void *arg);
     /* A quota or the metadata is full: write back, so that what was reserved can be counted; again:
-     * that was not enough, give back what nobody reaches. No lock of the store held; those of the inode at work
-     * may be. */
+     * that was not enough, give back what nobody reaches. No lock of the store held; those of the
+     * inode at work may be. */
     int (*settle)(void *arg, bool again);
-    /* Space is short: drops a part of what deleted subvolumes still hold. 1, or 0: there was nothing
-     * to drop. As settle. */
+    /* Space is short: drops a part of what deleted subvolumes still hold. 1, or 0: there was
+     * nothing to drop. As settle. */
     int (*drop_deleted)(void *arg);
     /* The superblock is durable (err 0), or the transaction is lost. */
     void (*after_commit)(void *arg, int err);
