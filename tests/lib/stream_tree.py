@@ -229,7 +229,13 @@ def describe_file(fd, path, what, blocks):
         out["segments"] = list(data_segments(fd, size))
     found = list(extents(fd))
     if "prealloc" in what:
-        out["prealloc"] = merged((o, o + n) for o, _, n, f in found if f & FIEMAP_UNWRITTEN)
+        # Where the block at the end has no data, no stream can say what lies behind the end: Linux
+        # would write that block.
+        limit = size + -size % BLOCK
+        if limit == size or any(end == size for _, end in data_segments(fd, size)):
+            limit = 1 << 63
+        out["prealloc"] = merged((o, min(o + n, limit)) for o, _, n, f in found
+                                 if f & FIEMAP_UNWRITTEN and o < limit)
     for offset, address, length, flags in found:
         if not flags & (FIEMAP_NO_ADDRESS | FIEMAP_UNWRITTEN):
             # A block with the end of a file in it cannot be cloned between files of other sizes.

@@ -108,17 +108,43 @@ static int fallocate_part(struct content *c, uint32_t mode, uint64_t start, uint
     return send_end(c->send);
 }
 
+/* Whether the file ends with a block, or in one that has data. */
+static int ends_in_data(struct content *c, bool *out)
+{
+    uint64_t sector = c->send->store->engine.sectorsize;
+    struct span span;
+
+    *out = is_aligned(c->file->size, sector);
+    if (*out)
+        return 0;
+    send_lock(c->send);
+    int ret =
+        side_span(&c->send->new_side, c->file->ino, round_down_to(c->file->size, sector), &span);
+    send_unlock(c->send);
+    if (ret == 0)
+        *out = span.kind == SPAN_DATA || span.kind == SPAN_INLINE;
+    return ret;
+}
+
 /*
  * Linux writes zeroes behind the end of a file when it grows, and when a range reaches over it;
  * that would be data where there shall be none. So the file grows first, and nothing is
- * preallocated over its end in one piece. Holes are punched in whole blocks.
+ * preallocated over its end in one piece. What lies behind the end is left out where the block at
+ * the end has no data, as it would get some. Holes are punched in whole blocks.
  */
 static int put_fallocate(struct content *c, uint32_t mode, uint64_t start, uint64_t end)
 {
     uint64_t sector = c->send->store->engine.sectorsize;
     struct send_file *file = c->file;
+    bool may_reach_over = true;
 
     TRY(flush_write(c));
+    if (!(mode & FALLOC_FL_PUNCH_HOLE) && end > file->size)
+        TRY(ends_in_data(c, &may_reach_over));
+    if (!may_reach_over)
+        end = file->size;
+    if (start >= end)
+        return 0;
     if (file->old_size < file->size && end > file->old_size)
         TRY(set_size(c->send, file, file->size));
     if ((mode & FALLOC_FL_PUNCH_HOLE) || start >= file->size || end <= file->size)
