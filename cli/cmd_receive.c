@@ -16,7 +16,8 @@ struct receiving {
     struct cli *cli;
     const char *input; /* NULL: standard input */
     bool dump, honor_end, quiet, verbose;
-    uint64_t max_errors;
+    bool resume, tokens;
+    uint64_t max_errors, checkpoint_bytes;
     const char *target, *to_dir, *to_tar;
     char *last; /* name of the subvolume that was begun last */
     struct progress bar;
@@ -91,6 +92,8 @@ static int receive_into(struct receiving *r, copse_node *dir)
     const struct copse_stream_source source = stream_source(&file);
     options.honor_end = r->honor_end;
     options.max_errors = r->max_errors;
+    options.resume = r->resume;
+    options.checkpoint_bytes = r->checkpoint_bytes;
     options.begun = say_begun;
     options.failed = say_failed;
     options.progress = show_progress;
@@ -112,6 +115,35 @@ static void say_failed_there(void *arg, int err, const char *message)
     cli_fail_said(r->cli, r->target, err, message);
 }
 
+static int print_token(void *arg, const char *token)
+{
+    (void)arg;
+    printf("%s\n", token);
+    return 0;
+}
+
+static int print_tokens(struct receiving *r, copse_node *dir)
+{
+    int ret = copse_receive_tokens(dir, print_token, r);
+
+    cli_failed_in_library(true);
+    return ret < 0 ? cli_fail(r->cli, r->target, ret) : 0;
+}
+
+static int print_tokens_by_mount(struct receiving *r, const char *path)
+{
+    struct mount_job job;
+    int result = mount_job_open(r->cli, path, &job);
+
+    if (result == 0) {
+        job.request->kind = COPSE_JOB_TOKENS;
+        job.token = print_token;
+        result = mount_job_run(&job, job.keep, r->target);
+    }
+    mount_job_close(&job);
+    return result;
+}
+
 static int receive_by_mount(struct receiving *r, const char *path)
 {
     struct stream_file file = {.fd = -1};
@@ -122,7 +154,9 @@ static int receive_by_mount(struct receiving *r, const char *path)
         result = stream_open_input(r->cli, r->input, &file);
     if (result == 0) {
         job.request->kind = COPSE_JOB_RECEIVE;
-        job.request->flags = r->honor_end ? COPSE_JOB_HONOR_END : 0;
+        job.request->flags =
+            (r->honor_end ? COPSE_JOB_HONOR_END : 0) | (r->resume ? COPSE_JOB_RESUME : 0);
+        job.request->checkpoint_bytes = r->checkpoint_bytes;
         job.request->max_errors = r->max_errors;
         job.begun = say_begun;
         job.failed = say_failed_there;
@@ -140,11 +174,17 @@ static int receive_streams(struct receiving *r)
 {
     struct place place;
     struct file dir;
-    int result = place_open(r->cli, r->target, WANT_CHANGE, true, &place, &dir);
+    int result =
+        place_open(r->cli, r->target, r->tokens ? WANT_LOOK : WANT_CHANGE, true, &place, &dir);
 
     if (result != 0)
         return result;
-    result = dir.node ? receive_into(r, dir.node) : receive_by_mount(r, dir.path);
+    if (r->resume || r->tokens) {
+        result = dir.node ? print_tokens(r, dir.node) : print_tokens_by_mount(r, dir.path);
+        fflush(stdout);
+    }
+    if (result == 0 && !r->tokens)
+        result = dir.node ? receive_into(r, dir.node) : receive_by_mount(r, dir.path);
     file_close(&dir);
     place_free(&place);
     return result;
@@ -187,18 +227,29 @@ static int receive_out(struct receiving *r)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-enum { OPTION_DUMP = 256, OPTION_TO_DIR, OPTION_TO_TAR };
+enum {
+    OPTION_DUMP = 256,
+    OPTION_TO_DIR,
+    OPTION_TO_TAR,
+    OPTION_RESUME,
+    OPTION_TOKEN,
+    OPTION_CHECKPOINT
+};
 
 static int take_options(struct receiving *r, int argc, char **argv)
 {
-    static const struct option longs[] = {{"max-errors", required_argument, NULL, 'E'},
-                                          {"chroot", no_argument, NULL, 'C'},
-                                          {"quiet", no_argument, NULL, 'q'},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {"dump", no_argument, NULL, OPTION_DUMP},
-                                          {"to-dir", required_argument, NULL, OPTION_TO_DIR},
-                                          {"to-tar", required_argument, NULL, OPTION_TO_TAR},
-                                          {0}};
+    static const struct option longs[] = {
+        {"max-errors", required_argument, NULL, 'E'},
+        {"chroot", no_argument, NULL, 'C'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"resume", no_argument, NULL, OPTION_RESUME},
+        {"token", no_argument, NULL, OPTION_TOKEN},
+        {"checkpoint", required_argument, NULL, OPTION_CHECKPOINT},
+        {"dump", no_argument, NULL, OPTION_DUMP},
+        {"to-dir", required_argument, NULL, OPTION_TO_DIR},
+        {"to-tar", required_argument, NULL, OPTION_TO_TAR},
+        {0}};
     bool started = false;
     int option;
 
@@ -213,6 +264,10 @@ static int take_options(struct receiving *r, int argc, char **argv)
             r->to_tar = optarg;
         if (option == 'E' && !parse_number(optarg, &r->max_errors))
             return cli_usage(r->cli, "-E %s: not a number", optarg);
+        if (option == OPTION_CHECKPOINT && !parse_size(optarg, &r->checkpoint_bytes))
+            return cli_usage(r->cli, "--checkpoint %s: not a size", optarg);
+        r->resume |= option == OPTION_RESUME;
+        r->tokens |= option == OPTION_TOKEN;
         r->honor_end |= option == 'e';
         r->quiet |= option == 'q';
         r->verbose |= option == 'v';
@@ -223,12 +278,14 @@ static int take_options(struct receiving *r, int argc, char **argv)
 
 int cmd_receive(struct cli *cli, int argc, char **argv)
 {
-    struct receiving r = {.cli = cli, .max_errors = 1};
+    struct receiving r = {.cli = cli, .max_errors = 1, .checkpoint_bytes = 64 << 20};
     int result = take_options(&r, argc, argv);
     int outside = r.dump + (r.to_dir != NULL) + (r.to_tar != NULL);
 
     if (result != 0)
         return result;
+    if (outside && (r.resume || r.tokens))
+        return cli_usage(cli, "--resume and --token are about a directory in a file system");
     if (outside > 1)
         return cli_usage(cli, "only one of --dump, --to-dir and --to-tar");
     if (cli->shell && outside > r.dump)

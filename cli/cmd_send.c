@@ -25,6 +25,7 @@ struct sending {
     const char **clone_args;
     unsigned clone_count;
     unsigned protocol;
+    const char *resume_from; /* NULL: from the beginning */
     bool reparent;
     uint8_t reparent_uuid[16];
     bool compressed_data, no_data, one_stream, quiet, verbose;
@@ -123,6 +124,7 @@ static int send_by_library(struct sending *s, const char *arg, struct chosen *ch
     options.no_data = s->no_data;
     options.omit_header = omit & COPSE_JOB_OMIT_HEADER;
     options.omit_end = omit & COPSE_JOB_OMIT_END;
+    options.resume_from = s->resume_from;
     options.progress = show_progress;
     options.arg = s;
     int ret = copse_send(chosen->file.node, &options, &sink);
@@ -135,9 +137,12 @@ static void ask_for(const struct sending *s, struct copse_job_request *request, 
 {
     request->kind = COPSE_JOB_SEND;
     request->protocol = s->protocol;
-    request->flags =
-        omit | (s->parent.open ? COPSE_JOB_PARENT : 0) | (s->reparent ? COPSE_JOB_REPARENT : 0) |
-        (s->compressed_data ? COPSE_JOB_COMPRESSED : 0) | (s->no_data ? COPSE_JOB_NO_DATA : 0);
+    request->flags = omit | (s->parent.open ? COPSE_JOB_PARENT : 0) |
+                     (s->reparent ? COPSE_JOB_REPARENT : 0) |
+                     (s->compressed_data ? COPSE_JOB_COMPRESSED : 0) |
+                     (s->no_data ? COPSE_JOB_NO_DATA : 0) | (s->resume_from ? COPSE_JOB_RESUME : 0);
+    snprintf(request->resume_from, sizeof(request->resume_from), "%s",
+             s->resume_from ? s->resume_from : "");
     memcpy(request->reparent, s->reparent_uuid, sizeof(request->reparent));
 }
 
@@ -223,7 +228,7 @@ static int send_all(struct sending *s, int argc, char **argv)
     return result ? result : closed;
 }
 
-enum { OPTION_PROTO = 256, OPTION_COMPRESSED, OPTION_NO_DATA, OPTION_REPARENT };
+enum { OPTION_PROTO = 256, OPTION_COMPRESSED, OPTION_NO_DATA, OPTION_REPARENT, OPTION_RESUME };
 
 static int take_option(struct sending *s, int option)
 {
@@ -244,6 +249,11 @@ static int take_option(struct sending *s, int option)
     case OPTION_REPARENT:
         s->reparent = parse_uuid(optarg, s->reparent_uuid);
         return s->reparent ? 0 : cli_usage(s->cli, "--reparent %s: not a uuid", optarg);
+    case OPTION_RESUME:
+        s->resume_from = optarg;
+        return strlen(optarg) == COPSE_TOKEN_SIZE - 1
+                   ? 0
+                   : cli_usage(s->cli, "--resume-from %s: not a token", optarg);
     case OPTION_PROTO:
         if (!parse_number(optarg, &number) || number > 3)
             return cli_usage(s->cli, "--proto %s: not 1, 2 or 3", optarg);
@@ -265,6 +275,7 @@ int cmd_send(struct cli *cli, int argc, char **argv)
                                           {"compressed-data", no_argument, NULL, OPTION_COMPRESSED},
                                           {"no-data", no_argument, NULL, OPTION_NO_DATA},
                                           {"reparent", required_argument, NULL, OPTION_REPARENT},
+                                          {"resume-from", required_argument, NULL, OPTION_RESUME},
                                           {"quiet", no_argument, NULL, 'q'},
                                           {"verbose", no_argument, NULL, 'v'},
                                           {0}};
@@ -279,6 +290,8 @@ int cmd_send(struct cli *cli, int argc, char **argv)
         result = EXIT_USAGE;
     if (s.protocol == 0)
         s.protocol = s.compressed_data ? 2 : 1;
+    if (result == 0 && s.resume_from && argc - optind > 1)
+        result = cli_usage(cli, "--resume-from: one subvolume only");
     if (result == 0)
         result = send_all(&s, argc, argv);
     release_sources(&s);

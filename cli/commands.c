@@ -134,12 +134,18 @@ const struct command commands[] = {
         "--proto N  1, 2 or 3 (1)   --compressed-data  as it is on disk\n"
         "--no-data  only say where data differs   -q  say less   -v  say more\n"
         "--reparent UUID  receivers know the parent by that uuid\n"
+        "--resume-from TOKEN  the rest of an interrupted stream, options as at first\n"
         "Without -p the nearest relative among the -c is the parent."),
-    TOP(receive, "[-f FILE] [-e] [-E N] P  |  --dump | --to-dir DIR | --to-tar FILE [-f FILE] [-e]",
+    TOP(receive,
+        "[-f FILE] [-e] [-E N] [--resume | --token] P  |  --dump | --to-dir DIR | --to-tar FILE "
+        "[-f FILE] [-e]",
         "receive subvolumes from a send stream",
         "-f FILE  the stream, else standard input   -e  stop at the first end command\n"
         "-E N  --max-errors N  give up at so many failed commands, 0 never (1)\n"
         "-q  say less   -v  say more   -C  -m DIR  as without: nothing outside P is ever touched\n"
+        "--resume  so that it can go on after an interruption, from where an earlier one ended;\n"
+        "  with the same stream or what copse send --resume-from makes of the TOKEN it prints\n"
+        "--token  only print that   --checkpoint SIZE  durable after so much of the stream (64m)\n"
         "--dump  print what the stream says; takes no P\n"
         "--to-dir DIR  into DIR of any file system, the last subvolume with all increments\n"
         "--to-tar FILE  the same as a tar archive, - to standard output"),

@@ -152,6 +152,8 @@ static void pass_on(const struct mount_job *job, const struct copse_job_event *e
         job->progress(job->arg, &progress);
     if (event->kind == COPSE_JOB_BEGUN && job->begun)
         job->begun(job->arg, event->text, event->number != 0);
+    if (event->kind == COPSE_JOB_TOKEN && job->token)
+        job->token(job->arg, event->text);
     if (event->kind == COPSE_JOB_FAILED && job->failed)
         job->failed(job->arg, event->result, event->text);
 }

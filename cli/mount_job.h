@@ -20,6 +20,7 @@ struct mount_job {
     /* Any of them may be NULL. */
     void (*begun)(void *arg, const char *name, bool snapshot);
     void (*failed)(void *arg, int err, const char *message);
+    int (*token)(void *arg, const char *token);
     int (*progress)(void *arg, const struct copse_stream_progress *progress);
     void *arg;
 };

@@ -17,6 +17,7 @@
 enum copse_job_kind {
     COPSE_JOB_SEND = 1, /* nodes: the subvolume, its parent (COPSE_JOB_PARENT), clone sources */
     COPSE_JOB_RECEIVE,  /* nodes: the directory */
+    COPSE_JOB_TOKENS,   /* likewise; the descriptor is not used */
 };
 
 #define COPSE_JOB_PARENT (1u << 0)
@@ -26,6 +27,7 @@ enum copse_job_kind {
 #define COPSE_JOB_OMIT_HEADER (1u << 4)
 #define COPSE_JOB_OMIT_END (1u << 5)
 #define COPSE_JOB_HONOR_END (1u << 6)
+#define COPSE_JOB_RESUME (1u << 7) /* send: resume_from is set */
 
 /* As copse_stat has them. */
 struct copse_job_node {
@@ -37,9 +39,10 @@ struct copse_job_request {
     uint32_t flags;
     uint32_t protocol;
     uint64_t max_errors;
+    uint64_t checkpoint_bytes;
     uint8_t reparent[16];
+    char resume_from[COPSE_TOKEN_SIZE];
     uint32_t node_count;
-    uint32_t unused;
     struct copse_job_node nodes[]; /* node_count of them end the message */
 };
 
@@ -47,7 +50,8 @@ enum copse_job_event_kind {
     COPSE_JOB_PROGRESS = 1, /* text: the path */
     COPSE_JOB_BEGUN,        /* number: whether a snapshot; text: its name */
     COPSE_JOB_FAILED,       /* result; text: why */
-    COPSE_JOB_DONE,         /* likewise; nothing comes behind it */
+    COPSE_JOB_TOKEN,        /* text */
+    COPSE_JOB_DONE,         /* as COPSE_JOB_FAILED; nothing comes behind it */
 };
 
 #define COPSE_JOB_TEXT_MAX 4096

@@ -39,6 +39,14 @@ static void tell_failed(void *arg, int err)
     job_tell(arg, &event, copse_error());
 }
 
+static int tell_token(void *arg, const char *token)
+{
+    struct copse_job_event event = {.kind = COPSE_JOB_TOKEN};
+
+    job_tell(arg, &event, token);
+    return 0;
+}
+
 /* ---- what the kernel remembers --------------------------------------------------------------- */
 
 /* A name in the directory came, went, or is another file now. */
@@ -82,6 +90,8 @@ static int receive(struct job *job, const struct copse_job_request *request, cop
     job->dir = nodes[0];
     options.honor_end = request->flags & COPSE_JOB_HONOR_END;
     options.max_errors = request->max_errors;
+    options.resume = request->flags & COPSE_JOB_RESUME;
+    options.checkpoint_bytes = request->checkpoint_bytes;
     options.begun = tell_begun;
     options.failed = tell_failed;
     options.entry = forget_entry;
@@ -116,8 +126,10 @@ static int send_subvol(struct job *job, const struct copse_job_request *request,
     const struct copse_stream_sink sink = job_sink(job);
     bool parent = request->flags & COPSE_JOB_PARENT;
 
-    if (request->node_count < 1u + parent)
+    if (request->node_count < 1u + parent ||
+        !memchr(request->resume_from, '\0', sizeof(request->resume_from)))
         return -EPROTO;
+    options.resume_from = request->flags & COPSE_JOB_RESUME ? request->resume_from : NULL;
     options.parent = parent ? nodes[1] : NULL;
     options.parent_from_clones = true;
     options.clones = nodes + 1 + parent;
@@ -148,6 +160,8 @@ static int run(struct job *job, const struct copse_job_request *request, copse_n
         return send_subvol(job, request, nodes);
     case COPSE_JOB_RECEIVE:
         return receive(job, request, nodes);
+    case COPSE_JOB_TOKENS:
+        return request->node_count == 1 ? copse_receive_tokens(nodes[0], tell_token, job) : -EPROTO;
     default:
         return -EPROTO;
     }

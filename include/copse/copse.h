@@ -598,9 +598,16 @@ struct copse_receive_options {
     void *arg;
     /** Called when a name in the directory came or went: what a cache of it should know. */
     void (*entry)(void *arg, const char *name);
+    /* Keep what was received so that it can be gone on with, and go on where an earlier receive
+     * with this option was interrupted, also by a crash: with the same stream, which is skipped as
+     * far as that came, or with what copse_send() makes of the token. Every checkpoint_bytes of the
+     * stream the directory gets a read-only subvolume ".copse-resume.…", until the received one is
+     * complete. What is complete already is passed over. */
+    bool resume;
+    uint64_t checkpoint_bytes;
 };
 /* clang-format off */
-#define COPSE_RECEIVE_OPTIONS_INIT { sizeof(struct copse_receive_options), false, 1, NULL, NULL, NULL, NULL, NULL }
+#define COPSE_RECEIVE_OPTIONS_INIT { sizeof(struct copse_receive_options), false, 1, NULL, NULL, NULL, NULL, NULL, false, 64u << 20 }
 /* clang-format on */
 /**
  * Receives every subvolume of the streams that the source holds into directory dir.
@@ -617,6 +624,14 @@ struct copse_receive_options {
 int copse_receive(copse_node *dir, const struct copse_stream_source *source,
                   const struct copse_receive_options *options);
 
+/** A token, with its NUL: digits and letters. */
+#define COPSE_TOKEN_SIZE 121
+/**
+ * Calls fn with a token for each subvolume that a copse_receive() with the option resume into dir
+ * has not completed, until fn returns non-zero.
+ */
+int copse_receive_tokens(copse_node *dir, int (*fn)(void *arg, const char *token), void *arg);
+
 struct copse_send_options {
     size_t size;
     copse_node *parent;        /* root of the parent snapshot: send what differs. NULL: all */
@@ -632,9 +647,10 @@ struct copse_send_options {
     int (*progress)(void *arg, const struct copse_stream_progress *progress);
     void *arg;
     bool parent_from_clones; /* parent NULL: the nearest relative among the clones is taken */
+    const char *resume_from; /* a token of the receiver: send the rest; all else as at first */
 };
 /* clang-format off */
-#define COPSE_SEND_OPTIONS_INIT { sizeof(struct copse_send_options), NULL, NULL, 0, 1, false, false, false, false, NULL, NULL, NULL, false }
+#define COPSE_SEND_OPTIONS_INIT { sizeof(struct copse_send_options), NULL, NULL, 0, 1, false, false, false, false, NULL, NULL, NULL, false, NULL }
 /* clang-format on */
 /**
  * Sends the read-only subvolume whose root directory is node. Data that was accepted before is

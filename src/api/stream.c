@@ -53,3 +53,15 @@ COPSE_EXPORT int copse_receive(copse_node *dir, const struct copse_stream_source
 {
     return API_CALL(receive(dir, source, options));
 }
+
+static int tokens(copse_node *dir, int (*fn)(void *arg, const char *token), void *arg)
+{
+    API_REQUIRE(dir && fn);
+    return stream_tokens(mount_of_node(dir), inode_of(dir), fn, arg);
+}
+
+COPSE_EXPORT int copse_receive_tokens(copse_node *dir, int (*fn)(void *arg, const char *token),
+                                      void *arg)
+{
+    return API_CALL(tokens(dir, fn, arg));
+}

@@ -269,3 +269,100 @@ alike() { # SUBVOL-PATH
     fails 1 'no parent' "$copse" send -q --reparent 00112233-4455-6677-8899-AABBCCDDEEFF -f s "$image:/s2"
     fails 2 'not a uuid' "$copse" send -q --reparent 0011 -f s "$image:/s2"
 }
+
+# Where the commands of a stream end: bytes.
+boundaries() { # FILE
+    local at=17 len size
+    size=$(wc -c <"$1")
+    while ((at < size)); do
+        len=$(od -An -tu4 -j "$at" -N 4 "$1")
+        at=$((at + 10 + len))
+        echo "$at"
+    done
+}
+
+resumable_streams() {
+    "$copse" shell "$image" <<-END
+	subvolume create /sv
+	mkdir /sv/dir
+	io -f /sv/dir/file -c "pwrite -q -S 1 0 100k"
+	io -f /sv/clone -c "reflink /sv/dir/file"
+	io -f /sv/holes -c "pwrite -q -S 2 1m 4k" -c "truncate 3m"
+	ln /sv/dir/file /sv/link
+	mknod -m 600 /sv/null c 1 3
+	subvolume snapshot -r /sv /s1
+	mv /sv/dir /sv/moved
+	rm /sv/null
+	io /sv/clone -c "pwrite -q -S 3 50k 10k"
+	xattr set /sv/moved user.name value
+	subvolume snapshot -r /sv /s2
+	send -q -f full /s1
+	send -q -p /s1 -f more /s2
+	END
+}
+
+# Names, attributes, extents and bytes of a subvolume.
+content_of() { # SUBVOL
+    # The transaction it became what it is in may be another.
+    "$copse" send -q "$1" | "$copse" receive --dump | sed '1s/transid=.*//'
+    for file in moved/file clone holes; do
+        "$copse" cat "$1/$file" | md5sum
+    done
+}
+
+@test "an interrupted receive goes on, after a crash at every command, as if nothing had been" {
+    resumable_streams
+    "$copse" receive -q -f full other.img:/
+    cp --sparse=always other.img one.img
+    "$copse" receive -q -f more other.img:/
+    content_of other.img:/s2 >wanted
+    local at count=0 token
+    for at in $(boundaries more | head -n -1); do
+        cp --sparse=always one.img broken.img
+        head -c "$at" more >cut
+        "$copse" shell -k broken.img <<<$'receive --resume --checkpoint 1 -q -f cut /\ncrash' 2>/dev/null || :
+        [ -z "$("$copse" subvolume list -R broken.img | grep -v 's1$' | grep -v 'received_uuid - ')" ]
+        btrfs check broken.img >/dev/null 2>&1 || judge broken.img
+        token=$("$copse" receive --token broken.img:/)
+        if ((count++ % 2)); then
+            "$copse" send -q -p "$image:/s1" --resume-from "$token" -f rest "$image:/s2"
+            [ "$(wc -c <rest)" -lt "$(($(wc -c <more) - at + 300))" ]
+            "$copse" receive -q --resume -f rest broken.img:/
+        else
+            "$copse" receive -q --resume -f more broken.img:/
+        fi
+        [ "$("$copse" ls -a broken.img:/)" = "$("$copse" ls -a other.img:/)" ]
+        content_of broken.img:/s2 >got
+        cmp got wanted
+        [ "$("$copse" subvolume list -q broken.img | grep -o 'parent_uuid.*s2$')" = \
+            "$("$copse" subvolume list -q other.img | grep -o 'parent_uuid.*s2$')" ]
+    done
+    [ "$count" -gt 5 ]
+    judge broken.img
+}
+
+@test "what cannot be gone on with is said" {
+    resumable_streams
+    [ -z "$("$copse" receive --token other.img:/)" ]
+    head -c 60000 full >cut
+    fails 1 'Broken pipe$' "$copse" receive --resume --checkpoint 1 -q -f cut other.img:/
+    local token
+    token=$("$copse" receive --token other.img:/)
+    fails 1 'of another subvolume: Invalid argument$' \
+        "$copse" send -q -f x --resume-from "$token" "$image:/s2"
+    fails 1 'not the stream that was received in part.*Invalid argument$' \
+        "$copse" send -q --no-data -f x --resume-from "$token" "$image:/s1"
+    fails 1 'digit of it is wrong: Invalid argument$' \
+        "$copse" send -q -f x --resume-from "0${token:0:119}" "$image:/s1"
+    fails 2 'not a token' "$copse" send -q -f x --resume-from 1234 "$image:/s1"
+    "$copse" send -q --no-data -f bare "$image:/s1"
+    fails 1 'not the stream of which s1 was received' \
+        "$copse" receive --resume -q -f bare other.img:/
+    head -c 1000 full >shorter
+    fails 1 'Broken pipe$' "$copse" receive --resume -q -f shorter other.img:/
+    [ "$("$copse" receive --token other.img:/)" = "$token" ]
+    "$copse" receive --resume -q -f full other.img:/
+    "$copse" receive --resume -q -f full other.img:/ # once more: it is there
+    [ "$("$copse" ls -a other.img:/ | tail -n +3)" = s1 ]
+    judge other.img
+}

@@ -110,6 +110,16 @@ broken() {
     is "does not look complete" "$(user "$copse" property get "$dir/cut/s" ro)" ro=false
     is "nor is it known by its uuid" \
         "$(user "$copse" subvolume list -R "$dir" | grep -c 'received_uuid - .*cut/s$')" 1
+    user mkdir "$dir/again"
+    refused "cut short, to be gone on with" "*Broken pipe" user "$copse" receive -q --resume \
+        --checkpoint 1m -f "$scratch/home/half" "$dir/again"
+    local token
+    token=$(user "$copse" receive --token "$dir/again")
+    is "there is a token" "${#token}" 120
+    try "the rest of it" user "$copse" send -q --resume-from "$token" -f "$scratch/home/rest" "$dir/s"
+    try "is received" user "$copse" receive -q --resume -f "$scratch/home/rest" "$dir/again"
+    is "and all is there" "$(tree_of "$dir/again/s")" "$(tree_of "$dir/s")"
+    is "and nothing else" "$(user ls -A "$dir/again")" s
     try "unmounted" unmounted
     judged "a broken stream"
 }

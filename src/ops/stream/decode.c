@@ -200,7 +200,7 @@ static int check_complete(const struct decoder *decoder, const struct command *c
     return wrong(-EINVAL, command, "%s is missing", attribute_infos[__builtin_ctzll(missing)].name);
 }
 
-static int check_sum(struct decoder *decoder, const struct command *command, uint32_t len)
+static int check_sum(struct decoder *decoder, struct command *command, uint32_t len)
 {
     le32 stored, zero = le32_of(0);
 
@@ -209,6 +209,7 @@ static int check_sum(struct decoder *decoder, const struct command *command, uin
     uint32_t sum = crc32c_raw(0, decoder->buf, COMMAND_HEADER_SIZE + len);
     if (sum != le32_get(stored))
         return wrong(-EILSEQ, command, "checksum %08x, computed %08x", le32_get(stored), sum);
+    command->sum = sum;
     return 0;
 }
 

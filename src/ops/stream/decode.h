@@ -23,6 +23,7 @@ struct command {
     uint64_t has;    /* HAS() bits */
     uint64_t number; /* in the stream, from 1 */
     uint64_t at;     /* byte of the input where it begins */
+    uint32_t sum;    /* its checksum */
     struct attribute attributes[ATTR_LAST + 1];
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "disk/csum/csum.h"
+#include "ops/stream/token.h"
 
 /* What is gathered before the sink gets it, beside the longest command. */
 #define GATHER_BYTES (256 * KIB)
@@ -120,6 +121,17 @@ uint8_t *encode_data(struct encoder *encoder, size_t len)
     return data;
 }
 
+/* The receiver has carried it out. */
+static int drop_command(struct encoder *encoder, uint32_t crc)
+{
+    encoder->sum = position_sum(encoder->sum, crc);
+    encoder->used = encoder->begin;
+    if (--encoder->skip == 0 && encoder->sum != encoder->skipped_sum)
+        encoder->error = fail(-EINVAL, "this is not the stream that was received in part: other "
+                                       "options, another parent, or another version made it");
+    return encoder->error;
+}
+
 int encode_end(struct encoder *encoder)
 {
     if (encoder->error < 0)
@@ -132,6 +144,8 @@ int encode_end(struct encoder *encoder)
     le32 sum = le32_of(crc32c_raw(0, command, whole));
     memcpy(command + 6, &sum, sizeof(sum));
     encoder->commands++;
+    if (encoder->skip > 0)
+        return drop_command(encoder, le32_get(sum));
     encoder->bytes += whole;
     return encoder->used >= GATHER_BYTES ? encoder_flush(encoder) : 0;
 }

@@ -20,6 +20,8 @@ struct encoder {
     uint64_t commands; /* finished */
     uint64_t bytes;    /* handed to the sink and still in the buffer */
     int error;
+    uint64_t skip;             /* commands that are made, summed up, and dropped */
+    uint64_t sum, skipped_sum; /* over them; and what it shall be */
 };
 
 int encoder_init(struct encoder *encoder, unsigned version,

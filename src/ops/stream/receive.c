@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Receiving: streams one after another, subvolumes one after another, commands one by one. */
-#include "ops/stream/receive.h"
+#include "ops/stream/resume.h"
 
 #include "base/cleanup.h"
 
@@ -60,15 +60,28 @@ static int end_subvol(struct receiver *r)
 static int carry_out(struct receiver *r, const struct command *command)
 {
     if (command->type == CMD_SUBVOL || command->type == CMD_SNAPSHOT) {
+        if (r->resume.skip > 0)
+            return fail(-EINVAL, "the stream is shorter than what was received of it before");
         TRY(end_subvol(r));
         return receive_begin(r, command);
     }
+    if (r->resume.skip > 0 && command->type == CMD_END)
+        return fail(-EINVAL, "the stream is shorter than what was received of it before");
     if (command->type == CMD_END)
         return end_subvol(r);
+    if (r->resume.complete)
+        return report(r, command);
     if (!r->subvol)
         return fail(-EINVAL, "command %llu (%s) comes before its subvolume", LLU(command->number),
                     command_kinds[command->type].name);
-    int ret = receive_command(r, command);
+    int ret = 0;
+    if (r->resume.skip > 0) {
+        TRY(resume_skip(r, command));
+    } else {
+        ret = receive_command(r, command);
+        if (ret == 0)
+            TRY(resume_step(r, command));
+    }
     return ret < 0 ? note_failure(r, command, ret) : report(r, command);
 }
 

@@ -9,6 +9,17 @@
 #include "fs/mount/mount.h"
 #include "ops/stream/decode.h"
 #include "ops/stream/text.h"
+#include "ops/stream/token.h"
+
+/* resume.c: how far a subvolume came, with the option to go on from there. */
+struct resume {
+    bool active;          /* checkpoints are made */
+    bool complete;        /* it was here already: its commands are passed over */
+    struct checkpoint at; /* what was carried out */
+    uint64_t skip;        /* commands of the stream that were carried out before */
+    uint64_t sum;         /* over the commands until now */
+    uint64_t mark;        /* byte of the input at the last checkpoint */
+};
 
 struct receiver {
     struct mount *mount;
@@ -22,6 +33,7 @@ struct receiver {
     char name[NAME_MAX_BYTES + 1];
     bool broken;     /* a command of it failed */
     uint64_t errors; /* of all */
+    struct resume resume;
 
     /* The last path that was walked, and the last directory. */
     struct text path, dir_path;

@@ -2,7 +2,7 @@
 /* The subvolumes that a stream is about: the parent, the new one, and how it is finished. */
 #include "base/cleanup.h"
 #include "engine/root/root.h"
-#include "ops/stream/receive.h"
+#include "ops/stream/resume.h"
 
 #define LLU(v) ((unsigned long long)(v))
 
@@ -111,7 +111,10 @@ int receive_begin(struct receiver *r, const struct command *command)
     r->broken = false;
     if (r->options->begun)
         r->options->begun(r->options->arg, r->name, snapshot);
-    TRY(snapshot ? make_snapshot(r, command) : make_subvol(r));
+    if (r->options->resume)
+        TRY(resume_begin(r, command));
+    else
+        TRY(snapshot ? make_snapshot(r, command) : make_subvol(r));
     if (r->options->entry)
         r->options->entry(r->options->arg, r->name);
     return 0;
@@ -127,6 +130,9 @@ static int seal(struct receiver *r)
 
     TRY(store_begin(fs->store, STORE_CREATE, 8));
     int ret = subvol_set_received(fs, tree, &received);
+    /* Checkpoints are gone; nobody shall look for one. */
+    if (ret == 0 && r->resume.active)
+        tree->item.parent_uuid = r->resume.at.parent;
     if (ret == 0)
         ret = subvol_set_readonly(fs, tree, true, false);
     store_end(fs->store);
@@ -141,6 +147,8 @@ int receive_finish(struct receiver *r)
     TRY(files_quiesce(fs, r->subvol->tree->root.id));
     int ret = seal(r);
     files_resume(fs);
+    if (ret == 0)
+        ret = resume_finish(r);
     if (ret == 0)
         ret = mount_sync(r->mount);
     if (ret < 0)

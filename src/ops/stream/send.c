@@ -111,27 +111,54 @@ static int subvol_name(struct send *send, char name[NAME_MAX_BYTES + 1])
 static int put_beginning(struct send *send)
 {
     struct encoder *out = &send->out;
-    struct side *old = send->old_side;
+    const struct side *old = send->old_side, *new = &send->new_side;
+    const struct uuid *parent = send->options->resume_from ? &send->token.checkpoint
+                                : old                      ? &old->uuid
+                                                           : NULL;
     char name[NAME_MAX_BYTES + 1];
 
     TRY(subvol_name(send, name));
     if (!send->options->omit_header)
         TRY(encode_header(out));
-    send_begin(send, old ? CMD_SNAPSHOT : CMD_SUBVOL, name);
-    encode_bytes(out, ATTR_UUID, send->new_side.uuid.b, sizeof(send->new_side.uuid.b));
-    encode_number(out, ATTR_CTRANSID, send->new_side.ctransid);
-    if (old) {
-        encode_bytes(out, ATTR_CLONE_UUID, old->uuid.b, sizeof(old->uuid.b));
-        encode_number(out, ATTR_CLONE_CTRANSID, old->ctransid);
+    send_begin(send, parent ? CMD_SNAPSHOT : CMD_SUBVOL, name);
+    encode_bytes(out, ATTR_UUID, new->uuid.b, sizeof(new->uuid.b));
+    encode_number(out, ATTR_CTRANSID, new->ctransid);
+    if (parent) {
+        encode_bytes(out, ATTR_CLONE_UUID, parent->b, sizeof(parent->b));
+        encode_number(out, ATTR_CLONE_CTRANSID, old ? old->ctransid : new->ctransid);
     }
     return send_end(send);
 }
 
+/* The rest is an increment to what the receiver kept, made like the whole. */
+static int take_token(struct send *send)
+{
+    const struct stream_position *at = &send->token.at;
+
+    if (!send->options->resume_from)
+        return 0;
+    TRY(token_parse(send->options->resume_from, &send->token));
+    if (memcmp(&at->uuid, &send->new_side.uuid, sizeof(at->uuid)) != 0 ||
+        at->ctransid != send->new_side.ctransid)
+        return fail(-EINVAL, "the token is of another subvolume");
+    return 0;
+}
+
+static void skip_received(struct send *send)
+{
+    send->out.skip = send->token.at.commands;
+    send->out.skipped_sum = send->token.at.sum;
+}
+
 static int put_all(struct send *send)
 {
+    TRY(take_token(send));
     TRY(put_beginning(send));
+    skip_received(send);
     TRY(send->old_side ? send_changed_names(send) : send_all_names(send));
     TRY(send_content(send));
+    if (send->out.skip > 0)
+        return fail(-EINVAL, "the stream is shorter than what was received of it before");
     if (!send->options->omit_end) {
         encode_begin(&send->out, CMD_END);
         TRY(encode_end(&send->out));

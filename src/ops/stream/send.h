@@ -12,6 +12,7 @@
 
 #include "ops/stream/encode.h"
 #include "ops/stream/side.h"
+#include "ops/stream/token.h"
 
 struct send {
     struct mount *mount;
@@ -24,6 +25,7 @@ struct send {
     unsigned clone_count;
     struct tree_handle **held; /* subvolumes that stay as they are until the end */
     unsigned held_count;
+    struct stream_token token; /* the receiver has this much; zero: nothing */
     bool root_touched; /* its entries came and went without a trace in the subvolume itself */
     struct text path;
     uint64_t reported; /* bytes at the last call of progress */

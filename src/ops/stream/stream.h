@@ -20,6 +20,10 @@ int stream_dump(const struct copse_stream_source *source,
 int stream_receive(struct mount *mount, struct inode *dir, const struct copse_stream_source *source,
                    const struct copse_receive_options *options) MUST_USE;
 
+/* The tokens by which interrupted streams into dir can be gone on with. */
+int stream_tokens(struct mount *mount, struct inode *dir, int (*fn)(void *arg, const char *token),
+                  void *arg) MUST_USE;
+
 int stream_send(struct mount *mount, struct inode *subvol, const struct copse_send_options *options,
                 const struct copse_stream_sink *sink) MUST_USE;
 
