@@ -771,7 +771,16 @@ struct node_expect {
     int level;           /* -1: unknown */
     bool has_first_key;
     struct key first_key;
+    /*
+     * NULL, or in: the node_print of a block that was valid here (0: none is known); out, unless it
+     * fails: of this one. The very block that was valid before is only asked whether it is the one
+     * that is meant.
+     */
+    uint64_t *print;
 };
+
+/* What tells a block from all others: a hash of all of it; never 0. */
+uint64_t node_print(const void *block, const struct format_limits *limits);
 
 /*
  * A tree block as read: checksum, address, fsid, generation, level, then everything inside that

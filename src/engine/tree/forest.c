@@ -13,6 +13,11 @@ int forest_new(struct vol *vol, const struct forest_options *options, struct for
     forest->nodesize = forest->limits->nodesize;
     forest->epoch = 1;
     TRY(cache_init(&forest->cache, forest->nodesize, options->cache_bytes));
+    int ret = known_init(&forest->known, forest->cache.max_nodes);
+    if (ret < 0) {
+        cache_destroy(&forest->cache);
+        return ret;
+    }
     *out = STEAL(forest);
     return 0;
 }
@@ -22,6 +27,7 @@ void forest_free(struct forest *forest)
     if (!forest)
         return;
     cache_destroy(&forest->cache);
+    known_destroy(&forest->known);
     free(forest);
 }
 
@@ -107,6 +113,7 @@ void forest_stats(const struct forest *forest, struct forest_stats *out)
         .misses = cache->misses,
         .writes = cache->writes,
         .cows = cache->cows,
+        .known = forest->known.found,
     };
 }
 
@@ -142,14 +149,21 @@ static void learn_chunk_tree_uuid(struct forest *forest, const struct node *node
 
 static int read_node(struct forest *forest, const struct node_expect *expect, struct node **out)
 {
+    uint64_t before = known_get(&forest->known, expect->bytenr), print = before;
+    struct node_expect wanted = *expect;
     struct node *node;
 
+    wanted.print = &print;
     TRY(cache_take(forest, &node));
-    int ret = vol_read_node(forest->vol, laddr_of(expect->bytenr), expect, node->data);
+    int ret = vol_read_node(forest->vol, laddr_of(expect->bytenr), &wanted, node->data);
     if (ret < 0) {
         node_put(node);
         return ret;
     }
+    if (print == before)
+        atomic_fetch_add_explicit(&forest->known.found, 1, memory_order_relaxed);
+    else
+        known_set(&forest->known, expect->bytenr, print);
     learn_chunk_tree_uuid(forest, node);
     *out = cache_publish_clean(node, expect->bytenr);
     return 0;

@@ -7,7 +7,7 @@
  * forest.c  the forest, reading nodes      path.c    positions, next and previous
  * search.c  from a key to a position       insert.c  making room
  * item.c    changing one item              delete.c  removing and merging
- * root.c    root nodes
+ * root.c    root nodes                     known.c   which blocks were valid
  */
 #ifndef COPSE_ENGINE_TREE_INTERNAL_H
 #define COPSE_ENGINE_TREE_INTERNAL_H
@@ -57,6 +57,13 @@ struct node {
 
 TAILQ_HEAD(node_list, node);
 
+/* See known.c. */
+struct known {
+    _Atomic uint64_t *prints;
+    uint32_t bits;
+    _Atomic uint64_t found;
+};
+
 struct cache {
     pthread_mutex_t lock; /* lists, counts, the hash's chains when they change */
     _Atomic(struct node *) *buckets;
@@ -93,6 +100,7 @@ struct forest {
     struct uuid chunk_tree_uuid;
     atomic_bool chunk_tree_uuid_known;
     struct cache cache;
+    struct known known;
 };
 
 /* ---- cache.c ------------------------------------------------------------------------------- */
@@ -129,6 +137,15 @@ static inline void node_drop(struct node *node)
     if (atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) == 1)
         node_last_put(node);
 }
+
+/* ---- known.c ------------------------------------------------------------------------------- */
+
+/* For blocks of that many nodes in memory, and some more. */
+int known_init(struct known *known, uint64_t nodes) MUST_USE;
+void known_destroy(struct known *known);
+/* The print of the block that was last valid there, or of another, or 0. */
+uint64_t known_get(const struct known *known, uint64_t bytenr);
+void known_set(struct known *known, uint64_t bytenr, uint64_t print);
 
 /* ---- write.c ------------------------------------------------------------------------------- */
 

@@ -174,6 +174,7 @@ void node_put(struct node *node);
 
 struct forest_stats {
     uint64_t cached_nodes, dirty_nodes, hits, misses, writes, cows;
+    uint64_t known; /* of the misses: the same to the bit as when it was found valid before */
 };
 void forest_stats(const struct forest *forest, struct forest_stats *out);
 

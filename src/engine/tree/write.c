@@ -47,7 +47,7 @@ static int by_address(const void *a, const void *b)
 /* ---- making nodes fit to be written
  * -------------------------------------------------------------- */
 
-static int prepare(const struct forest *forest, struct node *node)
+static int prepare(struct forest *forest, struct node *node)
 {
     disk_node_header *header = (disk_node_header *)node->data;
 
@@ -55,6 +55,7 @@ static int prepare(const struct forest *forest, struct node *node)
     header->flags = le64_of(le64_get(header->flags) | HEADER_FLAG_WRITTEN);
     TRY(node_validate_inside(node->data, forest->limits));
     vol_seal_node(forest->vol, node->data);
+    known_set(&forest->known, node->bytenr, node_print(node->data, forest->limits));
     return 0;
 }
 

@@ -230,9 +230,9 @@ static void a_written_log_node_is_copied(void **state)
 /* ---- what the device says
  * ------------------------------------------------------------------------------ */
 
-/* Changes a block on the device behind the forest's back, with a good checksum, and reopens. */
-static void damage(struct fixture *fixture, struct root *root, uint64_t bytenr,
-                   void (*change)(uint8_t *block, uint64_t arg), uint64_t arg)
+/* Changes a block on the device behind the forest's back, with a good checksum. */
+static void change_block(struct fixture *fixture, uint64_t bytenr,
+                         void (*change)(uint8_t *block, uint64_t arg), uint64_t arg)
 {
     uint8_t block[4096];
 
@@ -240,6 +240,13 @@ static void damage(struct fixture *fixture, struct root *root, uint64_t bytenr,
     change(block, arg);
     vol_seal_node(fixture->vol, block);
     assert_int_equal(vol_write(fixture->vol, laddr_of(bytenr), block, sizeof(block)), 0);
+}
+
+/* The same, and reopens. */
+static void damage(struct fixture *fixture, struct root *root, uint64_t bytenr,
+                   void (*change)(uint8_t *block, uint64_t arg), uint64_t arg)
+{
+    change_block(fixture, bytenr, change, arg);
     fixture_reopen(fixture);
     root->forest = fixture->forest;
 }
@@ -275,6 +282,11 @@ static void second_key_is_lower(uint8_t *block, uint64_t by)
 static void level_is(uint8_t *block, uint64_t level)
 {
     ((disk_node_header *)block)->level = (uint8_t)level;
+}
+
+static void item_count_is(uint8_t *block, uint64_t count)
+{
+    ((disk_node_header *)block)->nritems = le32_of((uint32_t)count);
 }
 
 static void last_key_is_high(uint8_t *block, uint64_t unused)
@@ -350,6 +362,51 @@ static void damaged_trees_are_found_out(void **state)
         assert_found_out(&root);
         fixture_free(&fixture);
     }
+}
+
+/* What was valid before is believed again only when it is the same to the bit. */
+static void what_is_read_again_is_looked_at_when_it_changed(void **state)
+{
+    static const struct {
+        void (*change)(uint8_t *block, uint64_t arg);
+        uint64_t arg;
+    } changes[] = {{last_key_is_high, 0}, {level_is, 1}, {item_count_is, 100000}};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(changes); i++) {
+        struct fixture fixture;
+        struct root root = damaged_tree(&fixture);
+        uint64_t leaf = child_of(&root, 1);
+        struct forest_stats before, after;
+
+        forest_forget(fixture.forest, leaf);
+        forest_stats(fixture.forest, &before);
+        assert_holds_numbers(&root, 0, 2000);
+        forest_stats(fixture.forest, &after);
+        assert_int_equal(after.known, before.known + 1);
+        change_block(&fixture, leaf, changes[i].change, changes[i].arg);
+        forest_forget(fixture.forest, leaf);
+        assert_found_out(&root);
+        forest_stats(fixture.forest, &before);
+        assert_int_equal(after.known, before.known);
+        fixture_free(&fixture);
+    }
+}
+
+/* A block with a good checksum, but of another address, is not believed for being known. */
+static void a_known_block_elsewhere_is_found_out(void **state)
+{
+    struct fixture fixture;
+    struct root root = damaged_tree(&fixture);
+    uint64_t second = child_of(&root, 1), third = child_of(&root, 2);
+    uint8_t block[4096];
+
+    (void)state;
+    assert_int_equal(vol_read(fixture.vol, laddr_of(third), block, sizeof(block), 0), 0);
+    assert_int_equal(vol_write(fixture.vol, laddr_of(second), block, sizeof(block)), 0);
+    forest_forget(fixture.forest, second);
+    assert_found_out(&root);
+    fixture_free(&fixture);
 }
 
 static void a_loop_is_found_out(void **state)
@@ -493,6 +550,8 @@ int main(void)
         cmocka_unit_test(unused_bytes_are_zero_on_the_device),
         cmocka_unit_test(a_written_log_node_is_copied),
         cmocka_unit_test(damaged_trees_are_found_out),
+        cmocka_unit_test(what_is_read_again_is_looked_at_when_it_changed),
+        cmocka_unit_test(a_known_block_elsewhere_is_found_out),
         cmocka_unit_test(a_loop_is_found_out),
         cmocka_unit_test(a_leaf_that_reaches_into_the_next_is_found_out),
         cmocka_unit_test(a_wrong_level_is_found_out),
