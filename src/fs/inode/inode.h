@@ -208,6 +208,8 @@ int dir_insert_name(struct inode *dir, const void *name, uint16_t len, const str
                     uint8_t type, uint64_t index, bool back_ref) MUST_USE;
 int dir_remove_name(struct inode *dir, const void *name, uint16_t len,
                     struct dir_entry *out) MUST_USE;
+/* The index that the next name gets. -ENOSPC: there is none left. */
+int dir_next_index(struct inode *dir, uint64_t *index) MUST_USE;
 /* The entry with that index. -ENOENT. */
 int dir_entry_at(struct inode *dir, uint64_t index, char name[NAME_MAX_BYTES], uint16_t *len,
                  struct dir_entry *out) MUST_USE;

@@ -19,7 +19,6 @@ void inode_touch_at(struct inode *inode, const struct timestamp *now);
 
 /* dir.c: parts of names. */
 int dir_name_ok(const void *name, uint16_t len) MUST_USE;
-int dir_next_index(struct inode *dir, uint64_t *index) MUST_USE;
 struct key dir_item_key(const struct inode *dir, const void *name, uint16_t len);
 int dir_insert_index(struct inode *dir, const void *name, uint16_t len, const struct dir_item *head,
                      uint64_t index) MUST_USE;

@@ -25,6 +25,7 @@ enum {
     UNITS_NAME = 8,
     UNITS_RENAME = 24,
     UNITS_INODE = 2,
+    UNITS_ORPHAN = 2, /* its item, made and removed */
     UNITS_DELETE = 8,
 };
 

@@ -211,8 +211,9 @@ int mount_symlink(struct mount *m, struct inode *dir, const char *name, size_t l
     return make(m, dir, &making, out);
 }
 
-static int tmpfile_locked(struct mount *m, struct inode *dir, struct inode_new *what,
-                          struct inode **out)
+/* A new inode without a name, an orphan until it gets one. */
+static int nameless_locked(struct mount *m, struct inode *dir, struct inode_new *what,
+                           struct inode **out)
 {
     struct acl_inherited acl = {0};
     struct inode *inode;
@@ -241,7 +242,7 @@ int mount_tmpfile(struct mount *m, struct inode *dir, uint32_t mode, const struc
 
     TRY(dir_may_change(dir, "t", 1, false));
     TRY(begin_on(dir, STORE_CREATE, UNITS_CREATE));
-    int ret = tmpfile_locked(m, dir, &what, out);
+    int ret = nameless_locked(m, dir, &what, out);
     store_end(m->fs.store);
     return ret;
 }
@@ -388,8 +389,9 @@ struct renaming {
     struct inode *from_dir, *to_dir;
     const char *from, *to;
     uint16_t from_len, to_len;
-    struct inode *inode;  /* what is renamed */
-    struct inode *target; /* what the new name pointed at, NULL: nothing */
+    struct inode *inode;    /* what is renamed */
+    struct inode *target;   /* what the new name pointed at, NULL: nothing */
+    struct inode *whiteout; /* to be left where the old name was, NULL: nothing */
     uint8_t type, target_type;
 };
 
@@ -548,18 +550,25 @@ static int exchange_names(struct renaming *r)
     return ret < 0 ? txn_abort(engine, ret) : 0;
 }
 
+/* Before anything moves: all that can be refused about the whiteout is asked here. */
+static int make_whiteout(struct renaming *r)
+{
+    struct inode_new what = {.mode = S_IFCHR, .uid = r->inode->item.uid, .gid = r->inode->item.gid};
+    uint64_t index;
+
+    TRY(dir_next_index(r->from_dir, &index));
+    if (r->from_dir == r->to_dir && index == UINT64_MAX - 1)
+        return fail(-ENOSPC, "directory %llu has one index left and needs two",
+                    (unsigned long long)r->from_dir->ino);
+    return nameless_locked(r->m, r->from_dir, &what, &r->whiteout);
+}
+
+/* The old name is gone, so nothing but the device can stand in its way. */
 static int leave_whiteout(struct renaming *r)
 {
-    struct making making = {
-        .name = r->from,
-        .len = r->from_len,
-        .what = {.mode = S_IFCHR, .uid = r->inode->item.uid, .gid = r->inode->item.gid},
-    };
-    struct inode *whiteout;
+    int ret = link_locked(r->whiteout, r->from_dir, r->from, r->from_len);
 
-    TRY(make_locked(r->m, r->from_dir, &making, &whiteout));
-    inode_put(whiteout);
-    return 0;
+    return ret < 0 ? txn_abort(&r->m->fs.store->engine, ret) : 0;
 }
 
 static int rename_locked(struct renaming *r, unsigned flags)
@@ -588,9 +597,11 @@ static int rename_locked(struct renaming *r, unsigned flags)
     if (r->target)
         TRY(may_replace(r));
     TRY(names_fit(r, false));
+    if (flags & COPSE_RENAME_WHITEOUT)
+        TRY(make_whiteout(r));
     TRY(move_name(r));
     inode_touch(r->inode, false);
-    return flags & COPSE_RENAME_WHITEOUT ? leave_whiteout(r) : 0;
+    return r->whiteout ? leave_whiteout(r) : 0;
 }
 
 int mount_rename(struct mount *m, struct inode *from_dir, const char *from, size_t from_len,
@@ -613,12 +624,14 @@ int mount_rename(struct mount *m, struct inode *from_dir, const char *from, size
     TRY(dir_may_change(to_dir, to, to_len, true));
     if (to_dir->item.nlink == 0)
         return fail(-ENOENT, "the directory is deleted");
-    TRY(begin_on(from_dir, STORE_CREATE, UNITS_RENAME));
+    TRY(begin_on(from_dir, STORE_CREATE,
+                 UNITS_RENAME + (flags & COPSE_RENAME_WHITEOUT ? UNITS_ORPHAN : 0)));
     int ret = inode_may_change(to_dir, true);
     if (ret == 0)
         ret = rename_locked(&r, flags);
     store_end(m->fs.store);
     inode_put(r.inode);
     inode_put(r.target);
+    inode_put(r.whiteout); /* one that got no name is deleted */
     return ret;
 }
