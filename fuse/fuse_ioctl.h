@@ -102,7 +102,7 @@ struct copse_ioc_defrag {
 
 /* copse_reclaim() of the file, subvolume or (the root directory of the mount) file system that the
  * ioctl is made on: bytes. */
-#define COPSE_IOC_RECLAIM _IOR(COPSE_IOC_MAGIC, 9, uint64_t)
+#define COPSE_IOC_RECLAIM _IOR(COPSE_IOC_MAGIC, 10, uint64_t)
 
 /* copse_qgroup_limit(). Linux's own ioctl is numbered as one that only reads, so that its argument
  * does not come through FUSE. */

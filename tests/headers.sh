@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Promise: each public header compiles alone, as C and as C++, without a warning.
+# Promise: each public header compiles alone, as C and as C++, without a warning; and of copse's own
+# ioctls no two have one number.
 cd "${COPSE_SOURCE:-$(dirname "$(readlink -f "$0")")/..}" || exit 1
 
 shopt -s nullglob
@@ -27,9 +28,18 @@ if [ ${#headers[@]} -eq 0 ]; then
     echo "1..0 # SKIP there is no public header"
     exit 0
 fi
-echo "1..$((${#headers[@]} * 2))"
+echo "1..$((${#headers[@]} * 2 + 1))"
 for header in "${headers[@]}"; do
     compile c c11 "${CC:-cc}" "$header"
     compile c++ c++11 "${CXX:-c++}" "$header"
 done
+number=$((number + 1))
+twice=$(sed -n 's/^#define COPSE_IOC_.*(COPSE_IOC_MAGIC, \([0-9]*\).*/\1/p' fuse/fuse_ioctl.h | sort -n | uniq -d)
+if [ -z "$twice" ]; then
+    echo "ok $number - each ioctl has a number of its own"
+else
+    echo "not ok $number - each ioctl has a number of its own"
+    echo "# given twice: $twice"
+    failed=1
+fi
 exit $failed
