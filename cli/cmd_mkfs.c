@@ -39,6 +39,7 @@ static const struct option mkfs_options[] = {
 struct mkfs {
     struct cli *cli;
     struct copse_mkfs_options options;
+    char features[256]; /* of all -O and -R */
     bool quiet;
 };
 
@@ -62,6 +63,27 @@ static int take_size32(struct mkfs *mkfs, const char *name, uint32_t *out)
 static int refuse(struct mkfs *mkfs, const char *name)
 {
     return cli_usage(mkfs->cli, "%s: not supported", name);
+}
+
+/* Both options are one list here, and each mention adds to it. */
+static int take_features(struct mkfs *mkfs, const char *list)
+{
+    size_t len = strlen(mkfs->features);
+
+    if (len + 1 + strlen(list) >= sizeof(mkfs->features))
+        return cli_usage(mkfs->cli, "-O: too many features");
+    snprintf(mkfs->features + len, sizeof(mkfs->features) - len, "%s%s", len ? "," : "", list);
+    mkfs->options.features = mkfs->features;
+    return 0;
+}
+
+static int list_features(void)
+{
+    const char *name, *what;
+
+    for (unsigned i = 0; (name = copse_mkfs_feature(i, &what)) != NULL; i++)
+        printf("%-20s- %s\n", name, what);
+    return EXIT_DONE;
 }
 
 static int take_option(struct mkfs *mkfs, int option)
@@ -100,11 +122,8 @@ static int take_option(struct mkfs *mkfs, int option)
         options->csum = optarg;
         return 0;
     case 'O':
-        options->features = optarg;
-        return 0;
     case 'R':
-        options->runtime_features = optarg;
-        return 0;
+        return take_features(mkfs, optarg);
     case 'K':
         options->no_discard = true;
         return 0;
@@ -191,6 +210,8 @@ int cmd_mkfs(struct cli *cli, int argc, char **argv)
             printf("mkfs.copse, part of copse %s\n", copse_version());
             return EXIT_DONE;
         }
+        if ((option == 'O' || option == 'R') && strcmp(optarg, "list-all") == 0)
+            return list_features();
         result = take_option(&mkfs, option);
         if (result != 0)
             return result;

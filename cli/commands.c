@@ -32,7 +32,7 @@ const struct command commands[] = {
             "-n SIZE  of nodes (16k)   -s SIZE  of sectors (4k)\n"
             "-d PROFILE  -m PROFILE  single or dup, for data and metadata   -M  both mixed\n"
             "--csum TYPE  crc32c, xxhash, sha256, blake2\n"
-            "-O LIST  -R LIST  features, ^NAME without\n"
+            "-O LIST  -R LIST  features, ^NAME without; list-all prints them\n"
             "-K  leave old contents   -q  say nothing   -v  (as without)\n"
             "--seed NUMBER  uuids and times from it: the same bytes every time"),
     OUTSIDE(mount, "[-f] [-o OPT,…] DEV… DIR", "mount it with FUSE",

@@ -687,6 +687,12 @@ struct copse_mkfs_options {
 /* clang-format on */
 int copse_mkfs(const char *device, const struct copse_mkfs_options *options);
 
+/*
+ * The features that -O and -R can ask for, numbered from 0: name and, in *what (unless NULL), a
+ * line about it. NULL: there are no more. Both stay for good.
+ */
+const char *copse_mkfs_feature(unsigned number, const char **what);
+
 /* ---- checking
  * -------------------------------------------------------------------------------------------- */
 

@@ -79,3 +79,15 @@ COPSE_EXPORT int copse_mkfs(const char *device, const struct copse_mkfs_options 
 {
     return API_CALL(make_with(device, options));
 }
+
+COPSE_EXPORT const char *copse_mkfs_feature(unsigned number, const char **what)
+{
+    const struct mkfs_feature *feature = mkfs_features;
+
+    for (; feature->name; feature++)
+        if (feature->bit && number-- == 0)
+            break;
+    if (feature->name && what)
+        *what = feature->what;
+    return feature->name;
+}

@@ -23,6 +23,16 @@ setup() {
     [ "$("$copse" filesystem label new.img)" = behind ]
 }
 
+@test "mkfs: features add up, and are listed" {
+    run -0 "$copse" mkfs -O list-all
+    [[ $output == *"block-group-tree"* && $output != *raid56* ]]
+    "$copse" mkfs -q -b 128M -O ^no-holes -O ^block-group-tree -R ^free-space-tree few.img
+    run -0 "$copse" inspect dump-super few.img
+    [[ $output != *NO_HOLES* && $output != *BLOCK_GROUP_TREE* && $output != *FREE_SPACE_TREE* ]]
+    run -0 "$copse" inspect dump-super $image
+    [[ $output == *NO_HOLES* && $output == *BLOCK_GROUP_TREE* && $output == *FREE_SPACE_TREE* ]]
+}
+
 @test "mkfs refuses by name" {
     fails 1 'test.img: .*File exists$' "$copse" mkfs $image
     fails 2 'rootdir' "$copse" mkfs -f -r . $image
