@@ -190,6 +190,8 @@ static void block_device_under_a_mount(void **state)
     expect_mounted(loop, false);
 }
 
+#define NO_MOUNT_POINT 77
+
 /* Runs in a mount namespace that does not have the mount; the refusal stays. */
 static void mount_out_of_sight(void **state)
 {
@@ -204,13 +206,20 @@ static void mount_out_of_sight(void **state)
         char want[256];
 
         snprintf(want, sizeof(want), "%s: mounted by the kernel through %s", image, loop);
-        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            umount(place) < 0)
+        if (unshare(CLONE_NEWNS) < 0)
+            _exit(1);
+        if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+            _exit(errno == EINVAL ? NO_MOUNT_POINT : 1);
+        if (umount(place) < 0)
             _exit(1);
         _exit(dev_file_open(image, true, &dev) == -EBUSY && strcmp(fail_message(), want) == 0 ? 0
                                                                                               : 2);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MOUNT_POINT) {
+        print_message("# SKIP / is no mount point here (a chroot), so mounts cannot be made private\n");
+        skip();
+    }
     assert_int_equal(status, 0);
 }
 
