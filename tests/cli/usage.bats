@@ -105,3 +105,21 @@ setup() {
     run -0 "$copse" touch 'a\,b\:/c\\d:/f'
     [ "$("$copse" ls 'a\,b\:/c\\d:')" = f ]
 }
+
+@test "every list has JSON" {
+    command -v python3 >/dev/null || skip "no python3"
+    echo text >t
+    "$copse" cp t $image:/f
+    "$copse" quota enable $image
+    "$copse" subvolume create $image:/sv
+    "$copse" xattr set $image:/f user.a b
+    for list in "ls $image:/" "ls -lR $image:/" "stat $image:/f" "df $image" "du $image:/" \
+        "lsattr $image:/f" "xattr list $image:/f" "subvolume list $image" "subvolume show $image:/sv" \
+        "subvolume get-default $image" "property get $image:/f" "property list $image:/f" \
+        "qgroup show $image" "quota status $image" "filesystem usage $image" version \
+        "inspect inode-resolve 257 $image:/" "inspect rootid $image:/f"; do
+        # shellcheck disable=SC2086
+        "$copse" --format json $list >out || { echo "$list"; return 1; }
+        python3 -c 'import json, sys; json.load(open("out"))' || { echo "$list"; return 1; }
+    done
+}
