@@ -217,7 +217,8 @@ static void mount_out_of_sight(void **state)
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFEXITED(status) && WEXITSTATUS(status) == NO_MOUNT_POINT) {
-        print_message("# SKIP / is no mount point here (a chroot), so mounts cannot be made private\n");
+        print_message(
+            "# SKIP / is no mount point here (a chroot), so mounts cannot be made private\n");
         skip();
     }
     assert_int_equal(status, 0);
