@@ -238,6 +238,9 @@ void files_item(struct verify *v, const struct item_view *item)
     case KEY_XATTR_ITEM:
         check_xattr(v, item);
         break;
+    case KEY_VERITY_DESC_ITEM:
+    case KEY_VERITY_MERKLE_ITEM:
+        break;
     case KEY_EXTENT_DATA:
         add_extent(v, item);
         break;

@@ -67,4 +67,7 @@ int receive_by_uuid(struct receiver *r, const struct uuid *uuid, uint64_t ctrans
 /* receive_commands.c: carries one out, other than those that frame a subvolume. */
 int receive_command(struct receiver *r, const struct command *command) MUST_USE;
 
+/* receive_verity.c: seals the file. */
+int receive_verity(struct receiver *r, const struct command *command, struct inode *inode) MUST_USE;
+
 #endif

@@ -378,7 +378,7 @@ static int change(struct receiver *r, const struct command *command, struct inod
     case CMD_FILEATTR:
         return 0; /* no sender says what its bits mean */
     case CMD_ENABLE_VERITY:
-        return fail(-EOPNOTSUPP, "fs-verity");
+        return receive_verity(r, command, inode);
     default:
         /* A subvolume without its data must not look like a copy. */
         return fail(-EOPNOTSUPP, "the stream was made without data");

@@ -2,17 +2,7 @@
 /* fs-verity: the descriptor of an inode says how a receiver seals the file. */
 #include "base/cleanup.h"
 #include "ops/stream/send.h"
-
-/* struct fsverity_descriptor of the kernel, as it stands in VERITY_DESC_ITEM from offset 1 on. */
-enum {
-    VERITY_ALGORITHM = 1,
-    VERITY_LOG_BLOCK_SIZE = 2,
-    VERITY_SALT_SIZE = 3,
-    VERITY_SIGNATURE_SIZE = 4,
-    VERITY_SALT = 80,
-    VERITY_SALT_MAX = 32,
-    VERITY_SIGNATURE = 256,
-};
+#include "ops/stream/verity.h"
 
 /* The descriptor, to be freed. 1: there is none. */
 static int read_descriptor(struct send *send, uint64_t ino, uint8_t **out, uint32_t *size)
