@@ -196,6 +196,7 @@ int verify_device(struct env *env, struct dev *dev, unsigned flags, char *report
         forest_free(v.forest);
     }
     vol_close(v.vol);
-    verify_check(&v, env, dev);
+    if (!(flags & VERIFY_BRIEF))
+        verify_check(&v, env, dev);
     return v.complaints ? -1 : 0;
 }

@@ -14,6 +14,7 @@
 enum {
     VERIFY_CLOSED = 1, /* nothing is in use: no orphans, and a good primary superblock */
     VERIFY_COPIES = 2, /* its copies are as new */
+    VERIFY_BRIEF = 4,  /* without `copse check`, which takes several times as long */
 };
 
 /* 0, or -1 with what is wrong in report, one thing a line. The device is only read. */
