@@ -180,7 +180,7 @@ int node_cow(struct root *root, struct node *parent, uint32_t slot, struct node 
         return ret;
     }
     link_copy(root, parent, slot, copy);
-    root->forest->cache.cows++;
+    root->forest->cache.cows += !root->is_log;
     if (last)
         forest_forget(root->forest, old->bytenr);
     node_put(old);

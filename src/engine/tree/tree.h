@@ -173,7 +173,8 @@ int forest_read_node(struct forest *forest, const struct node_expect *expect,
 void node_put(struct node *node);
 
 struct forest_stats {
-    uint64_t cached_nodes, dirty_nodes, hits, misses, writes, cows;
+    uint64_t cached_nodes, dirty_nodes, hits, misses, writes;
+    uint64_t cows;  /* not in log trees */
     uint64_t known; /* of the misses: the same to the bit as when it was found valid before */
 };
 void forest_stats(const struct forest *forest, struct forest_stats *out);

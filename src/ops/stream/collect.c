@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "base/cleanup.h"
-#include "ops/stream/diff.h"
+#include "engine/tree/diff.h"
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "ops/stream/diff.h"
+#include "engine/tree/diff.h"
 #include "ops/stream/send.h"
 
 #define CAPABILITY "security.capability"

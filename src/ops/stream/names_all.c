@@ -5,7 +5,7 @@
  * links, made when all files exist.
  */
 #include "base/cleanup.h"
-#include "ops/stream/diff.h"
+#include "engine/tree/diff.h"
 #include "ops/stream/send.h"
 
 struct frame {

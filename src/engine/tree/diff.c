@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ops/stream/diff.h"
+#include "engine/tree/diff.h"
 
 #include <string.h>
 

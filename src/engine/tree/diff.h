@@ -3,8 +3,8 @@
  * diff: the items in which two trees differ, in order of key. What the trees share, node by node,
  * is not read.
  */
-#ifndef COPSE_OPS_STREAM_DIFF_H
-#define COPSE_OPS_STREAM_DIFF_H
+#ifndef COPSE_ENGINE_TREE_DIFF_H
+#define COPSE_ENGINE_TREE_DIFF_H
 
 #include "engine/tree/tree.h"
 
