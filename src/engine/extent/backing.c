@@ -36,11 +36,11 @@ static int alloc_block(void *ctx, const struct root *root, uint8_t level,
     struct extents *extents = ctx;
     uint64_t nodesize = extents->engine->nodesize;
     struct range range;
-    int ret = 0;
+    int ret;
 
     TRY(space_alloc(extents->space, kind_of(root), nodesize, nodesize, hint, &range));
-    if (!root->is_log)
-        ret = count_new_block(extents, root, range.start, level, first_key);
+    ret = root->is_log ? rangeset_add(&extents->log_blocks, range.start, range.len)
+                       : count_new_block(extents, root, range.start, level, first_key);
     if (ret < 0) {
         TRY(space_alloc_undo(extents->space, range.start, range.len));
         return ret;
@@ -89,8 +89,12 @@ static int free_block(void *ctx, const struct root *root, const struct node *old
 {
     struct extents *extents = ctx;
 
-    if (root->is_log)
-        return space_alloc_pin(extents->space, node_bytenr(old), extents->engine->nodesize);
+    if (root->is_log) {
+        uint64_t nodesize = extents->engine->nodesize;
+
+        TRY(space_alloc_pin(extents->space, node_bytenr(old), nodesize));
+        return rangeset_remove(&extents->log_blocks, node_bytenr(old), nodesize);
+    }
     return drop_block(extents, root, old, TOUCH_REF);
 }
 

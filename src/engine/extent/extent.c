@@ -16,6 +16,7 @@ int extents_open(struct engine *engine, struct space *space, struct extents **ou
     TRY(sharing_new(&extents->sharing));
     extents->scratch = STEAL(scratch);
     RB_INIT(&extents->heads);
+    rangeset_init(&extents->log_blocks);
     pool_init(&extents->head_pool, sizeof(struct head));
     pool_init(&extents->ref_pool, sizeof(struct pending_ref));
     forest_set_backing(engine->forest, &extent_backing, extents);
@@ -29,6 +30,7 @@ void extents_close(struct extents *extents)
         return;
     pool_clear(&extents->head_pool);
     pool_clear(&extents->ref_pool);
+    rangeset_clear(&extents->log_blocks);
     sharing_free(extents->sharing);
     free(extents->scratch);
     free(extents);

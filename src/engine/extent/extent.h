@@ -140,6 +140,19 @@ void extents_set_listener(struct extents *extents, const struct extent_listener 
 /* Whether new data extents say which tree they were made for (simple quotas). */
 void extents_keep_owners(struct extents *extents, bool keep);
 
+/* ---- log trees ---------------------------------------------------------------------------- */
+
+/*
+ * A log tree names the data extent: until the commit, whoever else may come to reach it must not
+ * write there (promise 3). Its space is kept anyway: what is freed waits for the commit.
+ */
+void extent_note_logged(struct extents *extents, uint64_t bytenr);
+/* Bytes of the blocks that log trees have now. */
+uint64_t extents_log_bytes(const struct extents *extents);
+/* A commit makes all log trees needless: their blocks are forgotten, and free when it is durable.
+ */
+int extents_drop_logs(struct extents *extents) MUST_USE;
+
 /* ---- running ---------------------------------------------------------------------------- */
 
 uint64_t extents_pending(const struct extents *extents);

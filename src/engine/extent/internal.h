@@ -4,6 +4,7 @@
 #define COPSE_ENGINE_EXTENT_INTERNAL_H
 
 #include "base/cleanup.h"
+#include "base/rangeset.h"
 #include "base/rbtree.h"
 #include "disk/format/format.h"
 #include "engine/extent/extent.h"
@@ -62,6 +63,7 @@ struct extents {
     const struct extent_trees *trees;
     void *trees_arg;
     struct sharing *sharing;
+    struct rangeset log_blocks; /* of log trees, allocated and not given up */
 };
 
 /* What is pending for the extent at bytenr; NULL: nothing. */

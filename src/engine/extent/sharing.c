@@ -68,7 +68,7 @@ int extent_sharing_at(struct extents *extents, const struct extent_use *use, boo
                     (unsigned long long)use->bytenr, (unsigned long long)use->num_bytes,
                     (unsigned long long)use->start, (unsigned long long)use->len);
     sharing_count(extents, 1, 0, 0);
-    if (!extents->trees) {
+    if (!extents->trees || sharing_log_has(extents, use->bytenr)) {
         *shared = true;
         *same = use->len;
         return 0;

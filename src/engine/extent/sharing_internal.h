@@ -30,6 +30,8 @@ void sharing_note_durable(struct extents *extents);
 /* What of the last commit may be missing in the running trees. */
 bool sharing_was_dropped(struct extents *extents, uint64_t bytenr);
 bool sharing_trees_dropped(struct extents *extents);
+/* A log tree may reach it where the running trees do not any more. */
+bool sharing_log_has(struct extents *extents, uint64_t bytenr);
 
 /* An extent is split, or is what a split left. */
 void sharing_note_split(struct extents *extents, uint64_t bytenr);

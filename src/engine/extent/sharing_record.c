@@ -38,6 +38,8 @@ struct sharing {
     /* Under the metadata lock. */
     struct txn_set dropped; /* extents that lost a file extent item */
     struct txn_set split;   /* extents that came from a split, and that were */
+    struct txn_set logged;  /* extents that a log tree names */
+    struct txn_set lost;    /* of those, the ones that lost a file extent item since */
     uint64_t trees_dropped; /* the last transaction in which trees were deleted */
     uint64_t tree_drops;    /* since open */
     struct extent_sharing_counters counters;
@@ -79,6 +81,8 @@ void sharing_free(struct sharing *sharing)
     pthread_mutex_destroy(&sharing->lock);
     txn_set_clear(&sharing->dropped);
     txn_set_clear(&sharing->split);
+    txn_set_clear(&sharing->logged);
+    txn_set_clear(&sharing->lost);
     free(sharing);
 }
 
@@ -127,10 +131,23 @@ static uint64_t running(const struct extents *extents)
 void sharing_note_dropped(struct extents *extents, uint64_t bytenr)
 {
     const struct head *head = delayed_find(extents, bytenr);
+    struct sharing *sharing = extents->sharing;
 
+    if (txn_set_has(&sharing->logged, running(extents), bytenr))
+        txn_set_add(&sharing->lost, running(extents), bytenr);
     /* Of a fresh extent the last commit knows nothing. */
     if (!head || !head->fresh)
-        txn_set_add(&extents->sharing->dropped, running(extents), bytenr);
+        txn_set_add(&sharing->dropped, running(extents), bytenr);
+}
+
+void extent_note_logged(struct extents *extents, uint64_t bytenr)
+{
+    txn_set_add(&extents->sharing->logged, running(extents), bytenr);
+}
+
+bool sharing_log_has(struct extents *extents, uint64_t bytenr)
+{
+    return txn_set_has(&extents->sharing->lost, running(extents), bytenr);
 }
 
 void sharing_note_tree_dropped(struct extents *extents)
@@ -138,6 +155,7 @@ void sharing_note_tree_dropped(struct extents *extents)
     extents->sharing->tree_drops++;
     extents->sharing->trees_dropped = running(extents);
     txn_set_add_all(&extents->sharing->dropped, running(extents));
+    txn_set_add_all(&extents->sharing->lost, running(extents));
 }
 
 bool sharing_was_dropped(struct extents *extents, uint64_t bytenr)

@@ -238,3 +238,11 @@ void space_totals(struct space *space, enum space_kind kind, struct space_totals
         .readonly = sums->readonly,
     };
 }
+
+bool space_groups_durable(const struct space *space)
+{
+    for (struct group *group = group_from(space, 0); group; group = group_next(group))
+        if (group->life != GROUP_LIVE)
+            return false;
+    return true;
+}

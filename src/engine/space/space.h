@@ -102,6 +102,12 @@ int space_claim(struct space *space, uint64_t start, uint64_t len) MUST_USE;
  */
 int space_hold_still(struct space *space, uint64_t start, uint64_t len) MUST_USE;
 
+/*
+ * Whether the last durable commit knows every block group: what lies in others could not be read
+ * after a crash, so that no log tree may name it.
+ */
+bool space_groups_durable(const struct space *space);
+
 /* BG_* flags of the block group that holds addr; 0 when none does. */
 uint64_t space_flags_at(const struct space *space, uint64_t addr);
 /* Whether the block group that holds addr takes data, also in place of older data. */

@@ -155,12 +155,14 @@ static int start_next(struct store *store)
     __atomic_store_n(&e->txn.transid, e->txn.transid + 1, __ATOMIC_RELAXED);
     forest_set_generation(e->forest, e->txn.transid);
     store->priv->commits++;
+    store->priv->log_waits = false;
     /* Nodes of the last commit that either looked at: their addresses may be used again. Both are
      * asked, as asking clears what they remember of it. */
     bool read_sharing = extent_sharing_read_durable(store->extents);
     bool read_groups = qgroups_committed(store->qgroups);
-    if (read_sharing || read_groups)
+    if (read_sharing || read_groups || store->priv->read_durable)
         space_forget_pinned(store->space);
+    store->priv->read_durable = false;
     TRY(space_unpin(store->space));
     reserve_restart(store);
     return 0;

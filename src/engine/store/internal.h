@@ -32,6 +32,8 @@ struct store_private {
     bool changed; /* something was begun, or marked, since the last commit; atomic */
     bool uuid_tree_current;
     bool first_commit_done;
+    bool log_waits;    /* the superblock names a log tree that was not replayed yet */
+    bool read_durable; /* trees of the last commit were read in the running transaction */
     uint64_t commits;
     bool new_label;
     struct label label; /* with new_label */

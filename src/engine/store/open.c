@@ -148,6 +148,7 @@ int store_load(struct store *store)
     space_set_drop_extent(store->space, drop_cache_extent, store);
     extents_set_trees(store->extents, &store_trees, store);
     e->txn.transid = e->durable_gen + 1;
+    store->priv->log_waits = store_has_log(store);
     forest_set_generation(e->forest, e->txn.transid);
     TRY(qgroups_open(e, store->extents, store->roots, &store->qgroups));
     reserve_init(store);

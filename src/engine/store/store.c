@@ -129,7 +129,7 @@ static int promise_or_commit(struct store *store, enum store_intent intent, unsi
     int ret = reserve_more(store, units, 0, false);
 
     /* While a log tree waits for its replay nothing may be committed: that would drop it. */
-    if ((ret == -EAGAIN || ret == -ENOSPC) && !store_has_log(store)) {
+    if ((ret == -EAGAIN || ret == -ENOSPC) && !store->priv->log_waits) {
         TRY(store_commit_locked(store));
         if (space_is_mixed(store->space))
             TRY(reserve_count_nodes(store));

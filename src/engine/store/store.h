@@ -135,6 +135,34 @@ void store_set_label(struct store *store, const char *label);
 /* The label as it is now, committed or not; with the lock. */
 struct label store_label(const struct store *store);
 
+/* ---- log trees (fs/fsync), with the lock held by store_begin ----------------------------------
+ */
+
+/*
+ * The tree as the last durable commit has it; it can be read until the next one. -ENOENT: it is not
+ * there, or being deleted. *flags: ROOT_SUBVOL_*.
+ */
+int store_durable_tree(struct store *store, uint64_t id, struct root *out,
+                       uint64_t *flags) MUST_USE;
+/* Whether a crash now, with a log tree, would find all that the log may name or need: no chunk is
+ * new, no feature has come into use since the last commit. */
+bool store_log_possible(const struct store *store);
+/*
+ * Promises metadata for so many bytes of log blocks, beside all that is promised already. -EAGAIN,
+ * -ENOSPC: a full commit it is. Given back with store_log_unpromise.
+ */
+int store_log_promise(struct store *store, uint64_t bytes) MUST_USE;
+void store_log_unpromise(struct store *store, uint64_t bytes);
+/*
+ * Writes the log trees, and the last durable superblock again with the root of log roots in it.
+ * Everything written before, data too, is durable with it when this returns 0.
+ */
+int store_write_log(struct store *store, const struct root *log_roots) MUST_USE;
+/* Nothing new is in the log trees: what was written is durable when this returns 0. */
+int store_flush(struct store *store) MUST_USE;
+/* Whether there is anything for a commit. No lock needed. */
+bool store_is_changed(const struct store *store);
+
 /* Counts finished commits. */
 uint64_t store_commits(const struct store *store);
 
