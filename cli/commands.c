@@ -38,7 +38,7 @@ const struct command commands[] = {
     OUTSIDE(mount, "[-f] [-o OPT,…] DEV… DIR", "mount it with FUSE",
             "-f  stay in the foreground\n"
             "-o  ro, rw, allow_other, default_permissions, subvol=, subvolid=, noatime, relatime,\n"
-            "    strictatime, commit=, cache=, nodatacow, discard,\n"
+            "    strictatime, commit=, cache=, nodatacow, discard, treelog,\n"
             "    compress[=ALG[:LEVEL]], compress-force[=ALG[:LEVEL]], fakeroot,\n"
             "    user_subvol_rm_allowed, uid=, gid="),
     OUTSIDE(umount, "DIR", "unmount; returns when everything is durable", NULL),

@@ -176,8 +176,12 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
+    struct mounted *m = mounted_of(req);
+
     (void)fi;
-    reply_result(req, copse_fsync(node_of(mounted_of(req), ino), datasync != 0));
+    /* Of the root: for all, as syncfs(2) never gets here. */
+    reply_result(req, ino == FUSE_ROOT_ID ? copse_sync(m->fs)
+                                          : copse_fsync(node_of(m, ino), datasync != 0));
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,

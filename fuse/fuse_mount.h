@@ -31,7 +31,7 @@ struct copse_fuse_options {
     char *subvol;
     uint64_t subvolid;
     bool noatime, strictatime;
-    bool nodatacow, discard;
+    bool nodatacow, discard, treelog;
     char *compress; /* NULL: none */
     bool compress_force;
     uint64_t cache_bytes;

@@ -52,6 +52,8 @@ static const struct {
     FLAG("nostrictatime", strictatime, false),
     FLAG("nodatacow", nodatacow, true),
     FLAG("datacow", nodatacow, false),
+    FLAG("treelog", treelog, true),
+    FLAG("notreelog", treelog, false),
     FLAG("discard", discard, true),
     FLAG("nodiscard", discard, false),
     FLAG("suid", suid, true),

@@ -68,9 +68,10 @@ struct copse_open_options {
      * otherwise; NULL: only files that ask for it. Not together with nodatacow. */
     const char *compress;
     bool compress_force; /* whatever files say, and whatever the data looks like */
+    bool treelog;        /* fsync writes a log tree, where that will do, instead of a commit */
 };
 /* clang-format off */
-#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false, false, NULL, false }
+#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false, false, NULL, false, false }
 /* clang-format on */
 
 /** Whether copse_open() knows that compression, also "no" and "none". -EINVAL. */

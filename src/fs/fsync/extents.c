@@ -15,32 +15,32 @@ static int same_as_there(const struct log_item *item, bool *same)
     return MIN(ret, 0);
 }
 
-static int copy_csum_batch(struct replay *replay, struct log *log, uint64_t start, size_t count)
+static int copy_csum_batch(struct engine *e, struct root *from, struct root *to, uint64_t start,
+                           size_t count)
 {
-    struct engine *e = replay->engine;
     uint8_t sums[CSUM_BATCH * CSUM_MAX];
     bool have[CSUM_BATCH];
 
-    TRY(csums_lookup(e, &log->root, start, count * e->sectorsize, sums, have));
+    TRY(csums_lookup(e, from, start, count * e->sectorsize, sums, have));
     for (size_t i = 0; i < count; i++) {
         if (!have[i])
             continue;
         size_t run = 1;
         while (i + run < count && have[i + run])
             run++;
-        TRY(csums_insert(e, &e->csum_tree, start + i * e->sectorsize, sums + i * e->csum_size,
-                         run));
+        TRY(csums_insert(e, to, start + i * e->sectorsize, sums + i * e->csum_size, run));
         i += run - 1;
     }
     return 0;
 }
 
-static int copy_csums(struct replay *replay, struct log *log, uint64_t start, uint64_t len)
+int log_copy_csums(struct engine *e, struct root *from, struct root *to, uint64_t start,
+                   uint64_t len)
 {
-    uint64_t sector = replay->engine->sectorsize;
+    uint64_t sector = e->sectorsize;
 
     for (uint64_t done = 0; done < len; done += CSUM_BATCH * sector)
-        TRY(copy_csum_batch(replay, log, start + done,
+        TRY(copy_csum_batch(e, from, to, start + done,
                             (size_t)MIN((len - done) / sector, (uint64_t)CSUM_BATCH)));
     return 0;
 }
@@ -77,9 +77,12 @@ static int insert_regular(struct replay *replay, const struct log_item *item, st
     inode->item.nbytes += extent->num_bytes;
     pthread_mutex_unlock(&inode->item_lock);
     inode_mark_dirty(inode);
+    struct engine *e = replay->engine;
     if (extent->compression != 0)
-        return copy_csums(replay, item->log, extent->disk_bytenr, extent->disk_num_bytes);
-    return copy_csums(replay, item->log, extent->disk_bytenr + extent->offset, extent->num_bytes);
+        return log_copy_csums(e, &item->log->root, &e->csum_tree, extent->disk_bytenr,
+                              extent->disk_num_bytes);
+    return log_copy_csums(e, &item->log->root, &e->csum_tree, extent->disk_bytenr + extent->offset,
+                          extent->num_bytes);
 }
 
 static int insert_inline(const struct log_item *item, struct inode *inode, uint64_t ram_bytes)

@@ -66,6 +66,9 @@ int replay_inode_item(struct replay *replay, const struct log_item *item) MUST_U
 int replay_dir_index(struct replay *replay, const struct log_item *item) MUST_USE;
 int replay_refs(struct replay *replay, const struct log_item *item) MUST_USE;
 int replay_extent(struct replay *replay, const struct log_item *item) MUST_USE;
+/* Copies what one tree has of the checksums of [start, start + len) to another. */
+int log_copy_csums(struct engine *e, struct root *from, struct root *to, uint64_t start,
+                   uint64_t len) MUST_USE;
 
 /* Puts the log's item in place of the subvolume's. */
 int replay_overwrite(struct replay *replay, const struct log_item *item) MUST_USE;

@@ -94,6 +94,7 @@ int dir_name_is_free(struct inode *dir, const void *name, uint16_t len)
 static int add_back_ref(struct inode *dir, const void *name, uint16_t len,
                         const struct key *location, uint64_t index)
 {
+    logged_names_changed(dir->fs, dir->tree->root.id, location->objectid);
     if (names_subvol(location))
         return root_ref_add(&dir->fs->store->engine, dir->tree->root.id, location->objectid,
                             dir->ino, index, name, len);
@@ -134,6 +135,7 @@ static int find_index(struct inode *dir, const void *name, uint16_t len, uint64_
 static int remove_back_ref(struct inode *dir, const void *name, uint16_t len,
                            const struct key *location, uint64_t *index)
 {
+    logged_names_changed(dir->fs, dir->tree->root.id, location->objectid);
     if (!names_subvol(location))
         return ref_remove(dir->tree, location->objectid, dir->ino, name, len, index);
     int ret = root_ref_del(&dir->fs->store->engine, dir->tree->root.id, location->objectid,
@@ -151,6 +153,7 @@ void dir_resize(struct inode *dir, int64_t name_bytes)
     dir->item.size += (uint64_t)(2 * name_bytes);
     pthread_mutex_unlock(&dir->item_lock);
     inode_mark_dirty(dir);
+    logged_names_changed(dir->fs, dir->tree->root.id, dir->ino);
 }
 
 int dir_insert_index(struct inode *dir, const void *name, uint16_t len, const struct dir_item *head,

@@ -257,5 +257,6 @@ int inode_delete(struct inode *inode)
     }
     TRY(orphan_del(inode));
     inode->deleted = true;
+    logged_names_changed(inode->fs, inode->tree->root.id, inode->ino);
     return 0;
 }

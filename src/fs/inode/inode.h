@@ -30,6 +30,7 @@ struct fs_options {
     bool noatime;
     bool strictatime;
     bool nodatacow;
+    bool treelog; /* fsync writes a log tree where it can */
     /* Of files that do not say themselves; enum compress_type, 0: none. */
     uint8_t compress_type;
     int compress_level;
@@ -52,6 +53,8 @@ struct fs {
     void (*last_put)(struct inode *inode);     /* set by fs/mount: deletes an orphan */
     void (*free_content)(struct inode *inode); /* set by fs/file: frees inode->file */
     struct file_shared *files;                 /* private to file/ */
+    struct logged_inodes *logged;              /* private to inode/, logged.c */
+    struct logs *logs;                         /* private to fsync/ */
     struct subvol_numbers *numbers;            /* private to subvol/ */
     struct subvol_dead *dead;                  /* private to subvol/ */
 };
@@ -263,6 +266,21 @@ int orphan_add(struct inode *inode) MUST_USE;
 int orphan_del(struct inode *inode) MUST_USE;
 /* The first orphan inode of a tree at or after `from`. -ENOENT: none. */
 int orphan_next(struct tree_handle *tree, uint64_t from, uint64_t *ino) MUST_USE;
+
+/* ---- log trees of the running transaction (logged.c); the metadata lock is held alone ----------
+ */
+
+/* The log of that tree describes the inode as it is now. */
+int logged_add(struct fs *fs, uint64_t tree, uint64_t ino) MUST_USE;
+bool logged_has(const struct fs *fs, uint64_t tree, uint64_t ino);
+/* It does so, and no name of it has changed since. */
+bool logged_is_fresh(const struct fs *fs, uint64_t tree, uint64_t ino);
+/* Told by whoever gives the inode a name, takes one, deletes it, or changes entries of it. */
+void logged_names_changed(struct fs *fs, uint64_t tree, uint64_t ino);
+/* Takes one out whose names have changed since. */
+bool logged_take_stale(struct fs *fs, uint64_t tree, uint64_t *ino);
+/* The logs are gone. */
+void logged_clear(struct fs *fs);
 
 /* ---- times, device numbers
  * ---------------------------------------------------------------------------------- */

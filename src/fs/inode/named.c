@@ -162,6 +162,7 @@ int inode_remove_named(struct inode *dir, const void *name, uint16_t len, struct
         return txn_abort(&dir->fs->store->engine, ret == -ENOENT ? -EUCLEAN : ret);
     inode->item.nlink = 0;
     inode->deleted = true;
+    logged_names_changed(inode->fs, inode->tree->root.id, inode->ino);
     dir_resize(dir, -(int64_t)len);
     inode_touch(dir, true);
     *done = true;

@@ -3,6 +3,7 @@
 #include "fs/mount/internal.h"
 
 #include "base/cleanup.h"
+#include "fs/fsync/fsync.h"
 
 void mount_put(struct mount *m, struct inode *inode)
 {
@@ -78,7 +79,7 @@ static int fsync_for(struct mount *m, struct inode *inode, uint64_t *seen)
         return 0;
     if (inode_is_reg(inode))
         written = seen ? file_writeback_for(inode, seen) : file_writeback(inode);
-    int ret = store_commit(m->fs.store);
+    int ret = fsync_inode(inode);
     return written < 0 ? written : ret;
 }
 

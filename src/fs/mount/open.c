@@ -41,6 +41,7 @@ static int before_commit(void *arg)
     struct mount *m = arg;
 
     files_check_promises(&m->fs);
+    TRY(fsync_before_commit(&m->fs));
     return inodes_write_dirty(&m->fs);
 }
 
@@ -323,6 +324,7 @@ static int bring_up(struct mount *m, const struct copse_open_options *options)
 
 static void tear_down(struct mount *m)
 {
+    fsync_release(&m->fs);
     files_release(&m->fs);
     subvols_release(&m->fs);
     fs_release(&m->fs);
@@ -364,6 +366,7 @@ static int mount_new(struct store *store, const struct copse_open_options *optio
         .noatime = options->noatime,
         .strictatime = options->strictatime,
         .nodatacow = options->nodatacow,
+        .treelog = options->treelog,
         .dirty_limit_bytes = memory->dirty,
         .data_cache_bytes = memory->data,
         .data_cache_least = memory->data_least,
@@ -383,6 +386,10 @@ static int mount_new(struct store *store, const struct copse_open_options *optio
     ret = files_init(&m->fs);
     if (ret == 0 && (ret = subvols_init(&m->fs)) < 0)
         files_release(&m->fs);
+    if (ret == 0 && (ret = fsync_init(&m->fs)) < 0) {
+        subvols_release(&m->fs);
+        files_release(&m->fs);
+    }
     if (ret < 0) {
         fs_release(&m->fs);
         store_close(store);
