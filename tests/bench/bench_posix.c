@@ -115,7 +115,7 @@ static void posix_write(handle *file, const void *buf, size_t len, uint64_t offs
     must(put < 0 || (size_t)put != len ? -1 : 0, "write");
 }
 
-/* syncfs does not reach a FUSE file system; fsync of its root directory does. */
+/* syncfs does not reach a FUSE file system; fsync of its root directory stands for it. */
 static void posix_sync(void)
 {
     must(syncfs(top), "syncfs");

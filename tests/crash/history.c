@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void remember(struct world *world)
+static void remember(struct world *world, bool logged)
 {
     struct history *history = world->arg;
     struct promise_point *point;
@@ -14,9 +14,23 @@ static void remember(struct world *world)
     point = &history->points[history->point_count++];
     point->position = dev_record_count(world->recorder);
     point->generation = world->m->fs.store->engine.durable_gen;
-    model_copy(&point->model, &world->durable);
-    told(world, "# durable: generation %llu from entry %zu on\n",
-         (unsigned long long)point->generation, point->position);
+    point->logged = logged;
+    if (logged)
+        model_copy(&point->model, world->moments.list[world->moments.count - 1]);
+    else
+        model_copy(&point->model, &world->durable);
+    told(world, "# durable: generation %llu%s from entry %zu on\n",
+         (unsigned long long)point->generation, logged ? " and a log" : "", point->position);
+}
+
+static void remember_all(struct world *world)
+{
+    remember(world, false);
+}
+
+static void remember_log(struct world *world)
+{
+    remember(world, true);
 }
 
 static uint64_t op_seed(uint64_t seed, unsigned number)
@@ -29,7 +43,12 @@ static uint64_t op_seed(uint64_t seed, unsigned number)
 
 int history_make(struct history *history, uint64_t seed, unsigned ops, FILE *trace)
 {
-    struct world world = {.before_crash = true, .on_durable = remember, .arg = history};
+    struct world world = {
+        .before_crash = true,
+        .on_durable = remember_all,
+        .on_logged = remember_log,
+        .arg = history,
+    };
 
     *history = (struct history){.seed = seed};
     world.trace = trace;
@@ -75,8 +94,30 @@ const struct promise_point *history_of_generation(const struct history *history,
     for (size_t i = 0; i < history->point_count; i++) {
         const struct promise_point *point = &history->points[i];
 
-        if (point->generation == generation && (point->position <= position || !found))
+        if (!point->logged && point->generation == generation &&
+            (point->position <= position || !found))
             found = point;
     }
     return found;
+}
+
+size_t history_moments(const struct history *history, size_t position, uint64_t generation,
+                       struct model ***out, size_t *sure)
+{
+    const struct promise_point *first = history_of_generation(history, position, generation);
+    const struct promise_point *end = history->points + history->point_count;
+    size_t count = 0, cap = 0;
+
+    *out = NULL;
+    *sure = 0;
+    for (const struct promise_point *point = first; point && point < end; point++) {
+        if (point > first && (!point->logged || point->generation != generation))
+            break;
+        *out = must_grow(*out, count, &cap, sizeof(**out));
+        (*out)[count++] = (struct model *)&point->model;
+        if (point->position > position)
+            break;
+        *sure = count;
+    }
+    return count;
 }

@@ -8,10 +8,14 @@
 
 #include "tests/model/ops.h"
 
-/* From entry `position` of the log on, a crash brings back at least this. */
+/*
+ * From entry `position` of the record on, a crash brings back at least this: all of it after a
+ * commit, what was asked for (tests/model/moments.h) after an fsync that went into a log tree.
+ */
 struct promise_point {
     size_t position;
     uint64_t generation;
+    bool logged;
     struct model model;
 };
 
@@ -37,5 +41,13 @@ const struct promise_point *history_promised(const struct history *history, size
  * nobody asked for. */
 const struct promise_point *history_of_generation(const struct history *history, size_t position,
                                                   uint64_t generation);
+
+/*
+ * The moments (tests/model/moments.h) of that generation: the commit, and every fsync into a log
+ * since, up to the first that was not durable at `position`. *sure: how many were. The list is
+ * malloced. 0: a commit that nobody asked for.
+ */
+size_t history_moments(const struct history *history, size_t position, uint64_t generation,
+                       struct model ***out, size_t *sure);
 
 #endif

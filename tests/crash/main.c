@@ -7,6 +7,8 @@
  *   crash [SHARD OF]                       CRASH_STATES states, all shards together
  *   CRASH_SEED=S CRASH_STATE=P:F:R crash   one state: position, fate, seed
  *   CRASH_FIRST=S                          begin with another workload
+ *   CRASH_LOGS=DIR CRASH_SEED=S crash      no states: an image in DIR for each log tree that this
+ *                                          workload left behind
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/crash/state.h"
+#include "tests/model/judge.h"
 
 #define STATES 20000
 #define STATES_PER_WORKLOAD 200
@@ -140,6 +143,35 @@ static void try_apart(uint64_t seed, size_t count, struct outcome *total)
     munmap(shared, sizeof(*shared));
 }
 
+/* ---- what fsync leaves, for others to judge ----------------------------------------------------
+ */
+
+static int keep_logs(const char *dir, uint64_t seed)
+{
+    struct history history;
+    struct cursor cursor = {0};
+    int ret = history_make(&history, seed, (unsigned)number_from("CRASH_OPS", OPS), NULL);
+
+    cursor.disk = dev_mem_clone(history.start);
+    for (size_t i = 0; ret == 0 && i < history.point_count; i++) {
+        const struct promise_point *point = &history.points[i];
+        const struct state_id id = {.position = point->position, .fate = FATE_PREFIX};
+        char path[512];
+
+        cursor_advance(&cursor, &history, id.position);
+        if (!point->logged)
+            continue;
+        struct dev *disk = state_make(&history, &cursor, &id);
+        snprintf(path, sizeof(path), "%s/%llu-%zu.img", dir, LLU(seed), point->position);
+        if (state_has_log(disk))
+            ret = judge_keep(disk, path);
+        dev_close(disk);
+    }
+    dev_close(cursor.disk);
+    history_free(&history);
+    return ret < 0 ? 1 : 0;
+}
+
 static int replay(const char *text)
 {
     struct outcome *outcome = calloc(1, sizeof(*outcome));
@@ -166,6 +198,8 @@ int main(int argc, char **argv)
     uint64_t first = number_from("CRASH_FIRST", 1) + number * workloads;
     struct outcome total = {0};
 
+    if (getenv("CRASH_LOGS"))
+        return keep_logs(getenv("CRASH_LOGS"), number_from("CRASH_SEED", 1));
     if (getenv("CRASH_STATE"))
         return replay(getenv("CRASH_STATE"));
     printf("1..1\n# workloads %llu to %llu\n", LLU(first), LLU(first + workloads - 1));

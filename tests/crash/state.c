@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "tests/model/moments.h"
 #include "tests/model/verify.h"
 
 #define TEAR_BYTES 512
@@ -110,18 +111,35 @@ struct dev *state_make(const struct history *history, const struct cursor *curso
 /* ---- judging
  * -------------------------------------------------------------------------------------- */
 
-/* Of the superblock that counts. Asked before opening, which may commit. */
-static uint64_t generation_of(const struct world *world)
+/* The superblock that counts. Asked before opening, which may commit. */
+static bool read_super(struct env *env, struct dev *disk, struct super *out)
 {
     const struct vol_open_options options = {.readonly = true};
-    struct dev *dev = dev_borrow(world->disk);
+    struct dev *dev = dev_borrow(disk);
     struct vol *vol;
 
-    if (vol_open(world->env, &dev, 1, &options, &vol) < 0)
-        return 0;
-    uint64_t generation = vol_super(vol)->generation;
+    if (vol_open(env, &dev, 1, &options, &vol) < 0)
+        return false;
+    *out = *vol_super(vol);
     vol_close(vol);
-    return generation;
+    return true;
+}
+
+static uint64_t generation_of(const struct world *world)
+{
+    struct super super;
+
+    return read_super(world->env, world->disk, &super) ? super.generation : 0;
+}
+
+bool state_has_log(struct dev *disk)
+{
+    struct env *env = env_seeded_new(1);
+    struct super super;
+    bool has = read_super(env, disk, &super) && super.log_root != 0;
+
+    env_seeded_free(env);
+    return has;
 }
 
 static int compare(const struct history *history, const struct state_id *id, uint64_t generation,
@@ -129,12 +147,19 @@ static int compare(const struct history *history, const struct state_id *id, uin
 {
     const struct promise_point *promised = history_promised(history, id->position);
     const struct promise_point *kept = history_of_generation(history, id->position, generation);
+    struct model **moments;
+    size_t sure;
 
     if (generation < promised->generation)
         return wrong(world, "generation %llu, and %llu was promised", LLU(generation),
                      LLU(promised->generation));
     if (!kept)
         return 0;
+    size_t count = history_moments(history, id->position, generation, &moments, &sure);
+    int ret = count > 1 ? moments_compare(world, moments, count, sure) : 0;
+    free(moments);
+    if (count > 1)
+        return ret;
     model_copy(&world->now, &kept->model);
     for (size_t i = 0; i < world->now.count; i++)
         world->now.nodes[i]->has_stat = false;

@@ -33,6 +33,9 @@ void cursor_advance(struct cursor *cursor, const struct history *history, size_t
 struct dev *state_make(const struct history *history, const struct cursor *cursor,
                        const struct state_id *id);
 
+/* Whether its superblock names a log tree. */
+bool state_has_log(struct dev *disk);
+
 /* Opens it, verifies it, compares it. 0, or -1 with what is wrong. */
 int state_judge(const struct history *history, const struct state_id *id, struct dev *disk,
                 char *error, size_t cap) MUST_USE;

@@ -13,4 +13,7 @@ bool judge_knows(const struct config *config);
 int judge_disk(struct world *world) MUST_USE;
 int judge_device(struct world *world, struct dev *dev) MUST_USE;
 
+/* The device as a sparse file. */
+int judge_keep(struct dev *dev, const char *path) MUST_USE;
+
 #endif

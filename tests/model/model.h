@@ -79,7 +79,9 @@ struct mnode {
     uint64_t rdev;
     uint32_t flags; /* FS_*_FL */
     unsigned nlink;
-    bool held; /* in use without regard to its names */
+    bool held;    /* in use without regard to its names */
+    uint64_t ino; /* 0: not known */
+    bool asked;   /* fsynced at this moment (moments.h) */
     struct content content;
     struct content *older; /* contents it had since it was last made durable */
     size_t older_count;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "tests/model/moments.h"
 
 /* ---- choosing
  * -------------------------------------------------------------------------------------- */
@@ -142,20 +143,33 @@ static int op_reclaim(struct step *step)
     return world_sync(world);
 }
 
-/* A whole commit, but of the other files only what has been written back anyway. */
+/* Into a log; or a whole commit, but of the other files only what has been written back anyway. */
 static int op_fsync(struct step *step)
 {
-    struct mnode *node = pick_node(step);
+    struct mnode *node = chance(step, 3) ? pick_dir(step) : NULL;
+    const struct model *model = &step->world->now;
+
+    /* What is new has names that the last commit does not have. */
+    if (!node && chance(step, 2))
+        node = model->nodes[model->count - 1 - pick(step, MIN(model->count, (size_t)4))];
+    if (!node || !is_anything(node))
+        node = pick_node(step);
     struct inode *inode;
 
     told(step->world, "fsync %s\n", model_path(&step->world->now, node));
     if (world_inode(step->world, node, &inode) < 0)
         return -1;
+    uint64_t commits = store_commits(step->world->m->fs.store);
     int ret = mount_fsync(step->world->m, inode, chance(step, 2));
     mount_put(step->world->m, inode);
     if (ret < 0)
         return failed_node(step->world, node, "fsync", ret);
     model_is_durable(node);
+    if (store_commits(step->world->m->fs.store) == step->world->durable_commits)
+        return moments_add(step->world, node);
+    /* The log came after a commit for want of space, in the middle of some operation. */
+    if (store_commits(step->world->m->fs.store) == commits)
+        return world_sync(step->world);
     world_set_durable(step->world);
     return 0;
 }
@@ -276,7 +290,7 @@ int op_run(struct world *world, uint64_t op_seed)
     for (size_t i = 0; i < world->now.count; i++)
         world->now.nodes[i]->has_stat = false;
     if (world->before_crash && chance(&step, 6))
-        return chance(&step, 2) ? op_sync(&step) : op_fsync(&step);
+        return chance(&step, 4) ? op_sync(&step) : op_fsync(&step);
     if (world->config.full && full_top_up(&step) < 0)
         return -1;
     op_fn *fn = world->config.full ? choose(&step, full_table, ARRAY_LEN(full_table))

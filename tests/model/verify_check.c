@@ -7,8 +7,9 @@ static void complain(void *arg, const struct copse_check_problem *problem)
 {
     struct verify *v = arg;
 
-    /* A power cut may tear a copy of the superblock. */
-    if (!(v->flags & VERIFY_COPIES) && strcmp(problem->code, "super-copy-bad") == 0)
+    /* A power cut may tear a copy of the superblock, also the first: another one counts then. */
+    if (!(v->flags & VERIFY_COPIES) &&
+        (strcmp(problem->code, "super-copy-bad") == 0 || strcmp(problem->code, "super-bad") == 0))
         return;
     if (problem->severity != COPSE_CHECK_NOTE)
         bad(v, "check: %s: %s", problem->code, problem->text);

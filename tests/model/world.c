@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/model/compare.h"
+#include "tests/model/moments.h"
 #include "tests/model/verify.h"
 
 int wrong(struct world *world, const char *fmt, ...)
@@ -50,6 +51,7 @@ int world_open(struct world *world, bool readonly)
     options.cache_bytes = world->config.cache_bytes;
     options.nodatacow = world->config.nodatacow;
     options.subvolid = world->root_id;
+    options.treelog = world->seed % 4 != 0;
     int ret = mount_open(world->env, &dev, 1, &options, &world->m);
     if (ret < 0) {
         world->m = NULL;
@@ -88,6 +90,7 @@ void world_leave(struct world *world)
     }
     model_free(&world->now);
     model_free(&world->durable);
+    moments_free(world);
     snaps_free(&world->snaps);
     snaps_free(&world->durable_snaps);
     if (!world->recorder)
@@ -122,9 +125,11 @@ void world_set_durable(struct world *world)
 {
     model_free(&world->durable);
     model_new_moment(&world->now);
+    (void)!moments_learn(world);
     model_copy(&world->durable, &world->now);
     snaps_copy(&world->durable_snaps, &world->snaps);
     world->durable_commits = store_commits(world->m->fs.store);
+    moments_restart(world);
     if (world->on_durable)
         world->on_durable(world);
 }
@@ -195,6 +200,12 @@ int world_crash(struct world *world)
     snaps_copy(&world->snaps, &world->durable_snaps);
     if (world_open(world, false) < 0)
         return -1;
+    if (world->moments.count > 1) {
+        if (moments_compare_own(world) < 0 || snaps_compare(world) < 0)
+            return -1;
+        world_set_durable(world);
+        return 0;
+    }
     for (size_t i = 0; i < world->now.count; i++)
         world->now.nodes[i]->has_stat = false;
     if (compare_all(world, true) < 0 || snaps_compare(world) < 0)

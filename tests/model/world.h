@@ -57,6 +57,10 @@ struct world {
     struct model now;
     struct model durable; /* what a crash must bring back */
     uint64_t durable_commits;
+    struct moments {
+        struct model **list; /* the last commit, and what was fsynced into a log since */
+        size_t count, cap;
+    } moments;
     struct snaps snaps, durable_snaps; /* with config.subvols */
     uint64_t root_id;                  /* the subvolume that is worked in; 0: the default one */
     char root_name[16];
@@ -71,6 +75,7 @@ struct world {
     /* For the crash explorer: no reopening and crashing on the way, and who hears of promises. */
     bool before_crash;
     void (*on_durable)(struct world *world);
+    void (*on_logged)(struct world *world); /* moments has one more */
     void *arg;
 };
 
