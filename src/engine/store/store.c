@@ -206,7 +206,7 @@ static int try_hard_to_begin(struct store *store, enum store_intent intent, unsi
     int ret = try_begin(store, intent, units);
 
     /* See promise_or_commit for the log. */
-    if (ret != -ENOSPC || settling || !store->priv->hooks.settle || store_has_log(store))
+    if (ret != -ENOSPC || settling || !store->priv->hooks.settle || store->priv->log_waits)
         return ret;
     settling = true;
     ret = begin_after_settling(store, intent, units);
