@@ -164,21 +164,32 @@ static int write_logs(struct fs *fs)
         changed = true;
         TRY(write_down_root(logs, log));
     }
-    if (!changed)
-        return store_flush(fs->store);
     /* Asked again: the log blocks themselves may have taken a new chunk. */
-    return store_log_possible(fs->store) ? store_write_log(fs->store, &logs->roots) : FULL_COMMIT;
+    if (changed && !store_log_possible(fs->store))
+        return FULL_COMMIT;
+    int ret = changed ? store_write_log(fs->store, &logs->roots) : store_flush(fs->store);
+    /* A device that failed to write or flush may have lost data that a later flush says nothing of
+     * (promise 6). */
+    return ret < 0 ? txn_abort(&fs->store->engine, ret) : 0;
 }
 
 /* ---- a round ----------------------------------------------------------------------------------
  */
 
+/* One that is gone cannot be said: taken out of the log, the last commit's would come back instead,
+ * with older content, or nothing where another has taken its name. */
 static int log_stale(struct logging *l)
 {
+    struct inode *inode;
     uint64_t ino;
+    bool found;
 
-    while (logged_take_stale(l->fs, l->log->subvol, &ino))
+    while (logged_take_stale(l->fs, l->log->subvol, &ino)) {
+        TRY(log_find(l, ino, &inode, &found));
+        if (!found)
+            return FULL_COMMIT;
         TRY(todo_add(l, ino));
+    }
     return 0;
 }
 
@@ -186,7 +197,7 @@ static int log_with_all_it_needs(struct logging *l, struct inode *inode)
 {
     if (inode->deleted || inode->item.nlink == 0)
         return FULL_COMMIT;
-    TRY(log_stale(l));
+    PASS(log_stale(l));
     PASS(log_inode(l, inode->ino));
     for (size_t i = 0; i < l->todo_count; i++)
         if (l->todo[i] != inode->ino)
@@ -272,6 +283,8 @@ static int log_or_commit(struct fs *fs, struct request *requests, struct held *h
         count(&fs->logs->counters.logged, 1);
         return 0;
     }
+    if (ret < 0 && txn_writable(&store->engine) < 0)
+        return ret;
     fail_clear();
     count(&fs->logs->counters.commits, 1);
     return store_commit_locked(store);

@@ -5,8 +5,8 @@
  * Under the metadata lock, held alone.
  */
 #include <stdlib.h>
-#include <uthash.h>
 
+#include "base/hash.h"
 #include "fs/inode/inode.h"
 
 struct logged_key {
@@ -47,6 +47,10 @@ int logged_add(struct fs *fs, uint64_t tree, uint64_t ino)
         return fail(-ENOMEM, "no memory for what is logged");
     logged->key = (struct logged_key){.tree = tree, .ino = ino};
     HASH_ADD(hh, fs->logged->all, key, sizeof(logged->key), logged);
+    if (!HASH_ADDED(logged)) {
+        free(logged);
+        return fail(-ENOMEM, "no memory for what is logged");
+    }
     return 0;
 }
 
