@@ -147,7 +147,11 @@ void extent_note_logged(struct extents *extents, uint64_t bytenr)
 
 bool sharing_log_has(struct extents *extents, uint64_t bytenr)
 {
-    return txn_set_has(&extents->sharing->lost, running(extents), bytenr);
+    const struct sharing *sharing = extents->sharing;
+    uint64_t now = running(extents);
+
+    /* With a whole tree, all that it had counts as lost; of that the logged ones matter. */
+    return txn_set_has(&sharing->logged, now, bytenr) && txn_set_has(&sharing->lost, now, bytenr);
 }
 
 void sharing_note_tree_dropped(struct extents *extents)
