@@ -165,3 +165,15 @@ int simple_compare(struct mount *m, char *text, size_t cap)
         snprintf(text, cap, "%d: %s", ret, fail_message());
     return ret;
 }
+
+int simple_is_member(struct mount *m, uint64_t subvol, uint64_t group, bool *out)
+{
+    AUTO_FREE struct counting *c = calloc(1, sizeof(*c));
+
+    store_read_lock(m->fs.store);
+    int ret = qgroups_each(m->fs.store->qgroups, note_group, c);
+    if (ret == 0)
+        *out = is_below(c, subvol, group);
+    store_read_unlock(m->fs.store);
+    return ret;
+}
