@@ -162,7 +162,7 @@ static int ask_all(const struct place *place, struct listed *out)
 /* The next `count` of them; fewer where somebody changed groups meanwhile. */
 static const uint64_t *next_ids(struct ids *ids, size_t *count)
 {
-    const uint64_t *at = ids->list + ids->taken;
+    const uint64_t *at = ids->list != NULL ? ids->list + ids->taken : NULL;
 
     if (*count > ids->count - ids->taken)
         *count = ids->count - ids->taken;
