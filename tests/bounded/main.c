@@ -24,6 +24,7 @@
 #include "disk/dev/dev.h"
 #include "ops/mkfs/mkfs.h"
 #include "tests/bounded/judge.h"
+#include "tests/model/judge.h"
 #include "tests/model/verify.h"
 
 #define DEVICE_BYTES (256 * MIB)
@@ -150,28 +151,9 @@ static struct dev *crashed(const struct bounded *b, struct dev *recorder, bool r
 
 static void keep_image(struct bounded *b, const struct sequence *seq, struct dev *disk)
 {
-    char path[512];
-    static uint8_t bytes[64 * KIB], zeroes[64 * KIB];
-
-    if (!b->keep_dir || b->kept >= b->keep_max)
-        return;
-    snprintf(path, sizeof(path), "%s/%llu.img", b->keep_dir, (unsigned long long)b->kept++);
-    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0644);
-    if (fd < 0 || ftruncate(fd, DEVICE_BYTES) < 0)
+    if (b->keep_dir && b->kept < b->keep_max &&
+        judge_keep_listed(disk, b->keep_dir, b->kept++, text_of(seq)) < 0)
         abort();
-    for (uint64_t at = 0; at < DEVICE_BYTES; at += sizeof(bytes)) {
-        must(dev_read(disk, at, bytes, sizeof(bytes)), "read");
-        if (memcmp(bytes, zeroes, sizeof(bytes)) != 0 &&
-            pwrite(fd, bytes, sizeof(bytes), (off_t)at) != sizeof(bytes))
-            abort();
-    }
-    close(fd);
-    snprintf(path, sizeof(path), "%s/list", b->keep_dir);
-    FILE *list = fopen(path, "a");
-    if (!list)
-        abort();
-    fprintf(list, "%llu %s\n", (unsigned long long)b->kept - 1, text_of(seq));
-    fclose(list);
 }
 
 static void judge(struct bounded *b, const struct sequence *seq, const struct course *course,

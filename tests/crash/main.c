@@ -7,6 +7,7 @@
  *   crash [SHARD OF]                       CRASH_STATES states, all shards together
  *   CRASH_SEED=S CRASH_STATE=P:F:R crash   one state: position, fate, seed
  *   CRASH_FIRST=S                          begin with another workload
+ *   CRASH_KEEP=DIR CRASH_KEEP_EACH=N       and an image in DIR of one state in N, with a list
  *   CRASH_LOGS=DIR CRASH_SEED=S crash      no states: an image in DIR for each log tree that this
  *                                          workload left behind
  */
@@ -49,42 +50,37 @@ static void complain(struct outcome *outcome, const struct history *history,
              error);
 }
 
+/* The state as an image, for Linux to judge; one in CRASH_KEEP_EACH. */
+static void keep(const struct history *history, const struct state_id *id, struct dev *disk)
+{
+    static uint64_t seen, kept;
+    const char *dir = getenv("CRASH_KEEP");
+    char what[128];
+
+    if (!dir || seen++ % number_from("CRASH_KEEP_EACH", 1) != 0)
+        return;
+    snprintf(what, sizeof(what), "CRASH_SEED=%llu CRASH_STATE=%zu:%d:%llu", LLU(history->seed),
+             id->position, (int)id->fate, LLU(id->seed));
+    if (judge_keep_listed(disk, dir, history->seed * STATES_PER_WORKLOAD + kept++, what) < 0)
+        abort();
+}
+
 /* ---- states of one workload
  * -------------------------------------------------------------------------------------- */
-
-static int by_position(const void *a, const void *b)
-{
-    const struct state_id *x = a, *y = b;
-
-    return x->position < y->position ? -1 : x->position > y->position;
-}
-
-static struct state_id *choose(const struct history *history, size_t count)
-{
-    struct state_id *ids = must_alloc(count * sizeof(*ids));
-    struct rng rng;
-
-    rng_seed(&rng, history->seed ^ 0x6372617368ULL);
-    for (size_t i = 0; i < count; i++)
-        ids[i] = (struct state_id){
-            .position = rng_below(&rng, history->count + 1),
-            .fate = (enum fate)rng_below(&rng, FATES),
-            .seed = rng_below(&rng, 1000000),
-        };
-    qsort(ids, count, sizeof(*ids), by_position);
-    return ids;
-}
 
 static void try_state(const struct history *history, struct cursor *cursor,
                       const struct state_id *id, struct outcome *outcome)
 {
     char error[4096];
 
-    cursor_advance(cursor, history, id->position);
-    struct dev *disk = state_make(history, cursor, id);
-    outcome->states++;
-    if (state_judge(history, id, disk, error, sizeof(error)) < 0)
+    uint64_t judged;
+
+    cursor_advance(cursor, history->recorder, id->position);
+    struct dev *disk = state_make(history->recorder, cursor, id);
+    keep(history, id, disk);
+    if (state_judge(history, id, disk, &judged, error, sizeof(error)) < 0)
         complain(outcome, history, id, error);
+    outcome->states += judged;
     dev_close(disk);
 }
 
@@ -103,7 +99,8 @@ static void try_workload(uint64_t seed, size_t count, const struct state_id *onl
         return;
     }
     cursor.disk = dev_mem_clone(history.start);
-    struct state_id *ids = only ? NULL : choose(&history, count);
+    struct state_id *ids =
+        only ? NULL : states_choose(seed ^ 0x6372617368ULL, history.count, count);
     for (size_t i = 0; i < count; i++)
         try_state(&history, &cursor, only ? only : &ids[i], outcome);
     free(ids);
@@ -158,10 +155,10 @@ static int keep_logs(const char *dir, uint64_t seed)
         const struct state_id id = {.position = point->position, .fate = FATE_PREFIX};
         char path[512];
 
-        cursor_advance(&cursor, &history, id.position);
+        cursor_advance(&cursor, history.recorder, id.position);
         if (!point->logged)
             continue;
-        struct dev *disk = state_make(&history, &cursor, &id);
+        struct dev *disk = state_make(history.recorder, &cursor, &id);
         snprintf(path, sizeof(path), "%s/%llu-%zu.img", dir, LLU(seed), point->position);
         if (state_has_log(disk))
             ret = judge_keep(disk, path);

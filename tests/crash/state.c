@@ -11,6 +11,10 @@
 #define TEAR_BYTES 512
 /* States of which `copse check` judges one. */
 #define CHECKED_EACH 16
+/* States of which in one the power goes again while it is opened, and how often from there. */
+#define AGAIN_EACH 3
+#define AGAIN 4
+#define CLEAN_STEPS 20
 #define LLU(v) ((unsigned long long)(v))
 
 static void must(int ret, const char *what)
@@ -24,32 +28,54 @@ static void must(int ret, const char *what)
 /* ---- making
  * -------------------------------------------------------------------------------------- */
 
-void cursor_advance(struct cursor *cursor, const struct history *history, size_t position)
+static int by_position(const void *a, const void *b)
+{
+    const struct state_id *x = a, *y = b;
+
+    return x->position < y->position ? -1 : x->position > y->position;
+}
+
+struct state_id *states_choose(uint64_t seed, size_t entries, size_t count)
+{
+    struct state_id *ids = must_alloc(count * sizeof(*ids));
+    struct rng rng;
+
+    rng_seed(&rng, seed);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = (struct state_id){
+            .position = rng_below(&rng, entries + 1),
+            .fate = (enum fate)rng_below(&rng, FATES),
+            .seed = rng_below(&rng, 1000000),
+        };
+    qsort(ids, count, sizeof(*ids), by_position);
+    return ids;
+}
+
+void cursor_advance(struct cursor *cursor, struct dev *recorder, size_t position)
 {
     size_t flushed = cursor->flushed;
 
     for (size_t i = cursor->flushed; i < position; i++)
-        if (dev_record_entry(history->recorder, i).op == DEV_OP_FLUSH)
+        if (dev_record_entry(recorder, i).op == DEV_OP_FLUSH)
             flushed = i + 1;
     for (; cursor->flushed < flushed; cursor->flushed++) {
-        struct dev_record entry = dev_record_entry(history->recorder, cursor->flushed);
+        struct dev_record entry = dev_record_entry(recorder, cursor->flushed);
 
         must(dev_record_apply(&entry, cursor->disk), "apply");
     }
 }
 
 /* With one copy alone a superblock counts as written in one piece: nothing could mend it. */
-static bool may_tear(const struct history *history, const struct dev_record *entry)
+static bool may_tear(const struct dev *disk, const struct dev_record *entry)
 {
     bool super = entry->off == super_offset(0);
 
-    return !super || super_offset(1) + SUPER_SIZE <= history->start->size;
+    return !super || super_offset(1) + SUPER_SIZE <= disk->size;
 }
 
-static void apply_torn(const struct history *history, const struct dev_record *entry,
-                       struct dev *disk, struct rng *rng)
+static void apply_torn(const struct dev_record *entry, struct dev *disk, struct rng *rng)
 {
-    if (entry->op != DEV_OP_WRITE || !may_tear(history, entry)) {
+    if (entry->op != DEV_OP_WRITE || !may_tear(disk, entry)) {
         must(dev_record_apply(entry, disk), "apply");
         return;
     }
@@ -70,7 +96,7 @@ static void shuffle(size_t *order, size_t count, struct rng *rng)
     }
 }
 
-static void apply_window(const struct history *history, size_t from, const struct state_id *id,
+static void apply_window(struct dev *recorder, size_t from, const struct state_id *id,
                          struct dev *disk)
 {
     size_t count = id->position - from;
@@ -85,26 +111,25 @@ static void apply_window(const struct history *history, size_t from, const struc
     /* How much is lost varies: now and then hardly anything, which is the harder case. */
     uint64_t keep = 1 + rng_below(&rng, 16);
     for (size_t i = 0; i < count; i++) {
-        struct dev_record entry = dev_record_entry(history->recorder, order[i]);
+        struct dev_record entry = dev_record_entry(recorder, order[i]);
 
         if (id->fate != FATE_PREFIX && rng_below(&rng, 16) >= keep)
             continue;
         if (id->fate == FATE_TORN && rng_below(&rng, 4) == 0)
-            apply_torn(history, &entry, disk, &rng);
+            apply_torn(&entry, disk, &rng);
         else
             must(dev_record_apply(&entry, disk), "apply");
     }
     free(order);
 }
 
-struct dev *state_make(const struct history *history, const struct cursor *cursor,
-                       const struct state_id *id)
+struct dev *state_make(struct dev *recorder, const struct cursor *cursor, const struct state_id *id)
 {
     struct dev *disk = dev_mem_clone(cursor->disk);
 
     if (!disk)
         abort();
-    apply_window(history, cursor->flushed, id, disk);
+    apply_window(recorder, cursor->flushed, id, disk);
     return disk;
 }
 
@@ -142,8 +167,9 @@ bool state_has_log(struct dev *disk)
     return has;
 }
 
+/* *known: whether the model now says what is there; else nobody asked for this commit. */
 static int compare(const struct history *history, const struct state_id *id, uint64_t generation,
-                   struct world *world)
+                   struct world *world, bool *known)
 {
     const struct promise_point *promised = history_promised(history, id->position);
     const struct promise_point *kept = history_of_generation(history, id->position, generation);
@@ -153,6 +179,7 @@ static int compare(const struct history *history, const struct state_id *id, uin
     if (generation < promised->generation)
         return wrong(world, "generation %llu, and %llu was promised", LLU(generation),
                      LLU(promised->generation));
+    *known = kept != NULL;
     if (!kept)
         return 0;
     size_t count = history_moments(history, id->position, generation, &moments, &sure);
@@ -166,37 +193,137 @@ static int compare(const struct history *history, const struct state_id *id, uin
     return compare_all(world, true);
 }
 
-static int judge(const struct history *history, const struct state_id *id, struct world *world)
+static unsigned brief(const struct state_id *id)
 {
-    unsigned brief = id->seed % CHECKED_EACH == 0 ? 0 : VERIFY_BRIEF;
+    return id->seed % CHECKED_EACH == 0 ? 0 : VERIFY_BRIEF;
+}
+
+static int check(struct world *world, const struct state_id *id, unsigned flags, const char *when)
+{
     char report[2048];
 
-    if (verify_device(world->env, world->disk, brief, report, sizeof(report)) < 0)
-        return wrong(world, "structure: %s", report);
-    uint64_t generation = generation_of(world);
-    if (world_open(world, false) < 0 || compare(history, id, generation, world) < 0)
-        return -1;
-    /* What the crash left behind is cleared up, and the result is as good as new. */
-    int ret = mount_close(world->m);
-    world->m = NULL;
-    if (ret < 0)
-        return wrong(world, "close: %s", fail_message());
-    if (verify_device(world->env, world->disk, VERIFY_CLOSED | brief, report, sizeof(report)) < 0)
-        return wrong(world, "structure afterwards: %s", report);
+    if (verify_device(world->env, world->disk, flags | brief(id), report, sizeof(report)) < 0)
+        return wrong(world, "structure%s: %s", when, report);
     return 0;
 }
 
+/* What the crash left behind is cleared up, and the result is as good as new. */
+static int close_clean(struct world *world, const struct state_id *id)
+{
+    int ret = mount_close(world->m);
+
+    world->m = NULL;
+    if (ret < 0)
+        return wrong(world, "close: %s", fail_message());
+    return check(world, id, VERIFY_CLOSED, " afterwards");
+}
+
+/* ---- the power goes again while that is cleared up
+ * -------------------------------------------------------------------------------------- */
+
+/* Subvolumes half deleted go on, with commits between the steps. */
+static int clean_up(struct world *world, const struct state_id *id)
+{
+    unsigned left = 1;
+    struct rng rng;
+
+    rng_seed(&rng, id->seed ^ 0x636c65616eULL);
+    for (unsigned step = 0; left > 0 && step < CLEAN_STEPS; step++) {
+        int ret = mount_subvol_clean(world->m, &left);
+
+        if (ret == 0 && rng_below(&rng, 2) == 0)
+            ret = mount_sync(world->m);
+        if (ret < 0)
+            return wrong(world, "cleaning up: %s", fail_message());
+    }
+    return 0;
+}
+
+/* first: the world after the first crash, its model what is there if that is known. */
+static int judge_again(const struct world *first, bool known, uint64_t generation,
+                       const struct state_id *id, struct world *world)
+{
+    if (check(world, id, 0, "") < 0)
+        return -1;
+    if (generation_of(world) < generation)
+        return wrong(world, "the generation went back");
+    if (world_open(world, false) < 0)
+        return -1;
+    if (known) {
+        model_copy(&world->now, &first->now);
+        if (compare_all(world, true) < 0)
+            return -1;
+    }
+    return close_clean(world, id);
+}
+
+static void world_drop(struct world *world)
+{
+    if (world->m)
+        mount_crash(world->m);
+    model_free(&world->now);
+    env_seeded_free(world->env);
+}
+
+static int crash_again(struct world *first, bool known, uint64_t generation,
+                       const struct state_id *id, uint64_t *judged)
+{
+    size_t entries = dev_record_count(first->recorder);
+    struct cursor cursor = {.disk = dev_mem_clone(first->start)};
+    struct state_id *ids = states_choose(id->seed ^ 0x616761696eULL, entries, AGAIN);
+    int ret = 0;
+
+    for (size_t i = 0; i < AGAIN && ret == 0; i++) {
+        struct world world = {.config = first->config, .root_id = first->root_id};
+
+        cursor_advance(&cursor, first->recorder, ids[i].position);
+        world.env = env_seeded_new(ids[i].seed);
+        world.disk = state_make(first->recorder, &cursor, &ids[i]);
+        ret = judge_again(first, known, generation, &ids[i], &world);
+        if (ret < 0)
+            wrong(first, "again at %zu:%d:%llu of %zu: %s", ids[i].position, (int)ids[i].fate,
+                  LLU(ids[i].seed), entries, world.error);
+        world_drop(&world);
+        dev_close(world.disk);
+        ++*judged;
+    }
+    free(ids);
+    dev_close(cursor.disk);
+    return ret;
+}
+
+static int judge(const struct history *history, const struct state_id *id, struct world *world,
+                 uint64_t *judged)
+{
+    bool known = false;
+
+    if (check(world, id, 0, "") < 0)
+        return -1;
+    uint64_t generation = generation_of(world);
+    if (world_open(world, false) < 0 || compare(history, id, generation, world, &known) < 0)
+        return -1;
+    if (world->recorder && clean_up(world, id) < 0)
+        return -1;
+    if (close_clean(world, id) < 0)
+        return -1;
+    return world->recorder ? crash_again(world, known, generation, id, judged) : 0;
+}
+
 int state_judge(const struct history *history, const struct state_id *id, struct dev *disk,
-                char *error, size_t cap)
+                uint64_t *judged, char *error, size_t cap)
 {
     struct world world = {.config = history->config, .disk = disk, .root_id = history->root_id};
 
     world.env = env_seeded_new(id->seed);
-    int ret = judge(history, id, &world);
+    if (id->seed % AGAIN_EACH == 0) {
+        world.start = dev_mem_clone(disk);
+        world.recorder = dev_record_new(dev_borrow(disk));
+    }
+    *judged = 1;
+    int ret = judge(history, id, &world, judged);
     snprintf(error, cap, "%s", world.error);
-    if (world.m)
-        mount_crash(world.m);
-    model_free(&world.now);
-    env_seeded_free(world.env);
+    world_drop(&world);
+    dev_close(world.recorder);
+    dev_close(world.start);
     return ret;
 }

@@ -21,23 +21,30 @@ struct state_id {
     uint64_t seed;
 };
 
+/* Any states of this many entries, from the seed; by position. malloced. */
+struct state_id *states_choose(uint64_t seed, size_t entries, size_t count);
+
 struct cursor {
     struct dev *disk; /* all entries before `flushed` */
     size_t flushed;
 };
 
 /* Moves on to the last flush before position; only forwards. */
-void cursor_advance(struct cursor *cursor, const struct history *history, size_t position);
+void cursor_advance(struct cursor *cursor, struct dev *recorder, size_t position);
 
 /* The device as the crash leaves it; to be closed. */
-struct dev *state_make(const struct history *history, const struct cursor *cursor,
+struct dev *state_make(struct dev *recorder, const struct cursor *cursor,
                        const struct state_id *id);
 
 /* Whether its superblock names a log tree. */
 bool state_has_log(struct dev *disk);
 
-/* Opens it, verifies it, compares it. 0, or -1 with what is wrong. */
+/*
+ * Opens it, verifies it, compares it. 0, or -1 with what is wrong. Of one state in AGAIN_EACH what
+ * opening does (log replay, orphans, subvolumes half deleted) is recorded, too, and the power goes
+ * again in the middle of that: *judged counts those states with the first.
+ */
 int state_judge(const struct history *history, const struct state_id *id, struct dev *disk,
-                char *error, size_t cap) MUST_USE;
+                uint64_t *judged, char *error, size_t cap) MUST_USE;
 
 #endif

@@ -65,6 +65,21 @@ int judge_keep(struct dev *dev, const char *path)
     return fd < 0 ? -1 : dump(dev, fd);
 }
 
+int judge_keep_listed(struct dev *dev, const char *dir, uint64_t number, const char *what)
+{
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/%llu.img", dir, (unsigned long long)number);
+    if (judge_keep(dev, path) < 0)
+        return -1;
+    snprintf(path, sizeof(path), "%s/list", dir);
+    FILE *list = fopen(path, "a");
+    if (!list)
+        return -1;
+    fprintf(list, "%llu %s\n", (unsigned long long)number, what);
+    return fclose(list) == 0 ? 0 : -1;
+}
+
 /* Everything that it says, when it is not satisfied. */
 static int check(struct world *world, const char *path)
 {

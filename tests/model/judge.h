@@ -15,5 +15,8 @@ int judge_device(struct world *world, struct dev *dev) MUST_USE;
 
 /* The device as a sparse file. */
 int judge_keep(struct dev *dev, const char *path) MUST_USE;
+/* As DIR/NUMBER.img, with a line in DIR/list that says what it is: for tests/oracle/power-cut.sh.
+ */
+int judge_keep_listed(struct dev *dev, const char *dir, uint64_t number, const char *what) MUST_USE;
 
 #endif

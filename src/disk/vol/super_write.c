@@ -41,21 +41,61 @@ static int write_copy(struct vol *vol, const struct super *super, unsigned copy)
     return 0;
 }
 
+static bool copy_is(const struct vol_device *device, const struct super *super, unsigned copy)
+{
+    uint8_t want[SUPER_SIZE], is[SUPER_SIZE];
+
+    super_bytes(super, device, copy, want);
+    return dev_read(device->dev, super_offset(copy), is, SUPER_SIZE) == 0 &&
+           memcmp(want, is, SUPER_SIZE) == 0;
+}
+
+static bool copies_are(const struct vol *vol, const struct super *super)
+{
+    for (unsigned i = 0; i < vol->device_count; i++)
+        for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
+            if (copy_fits(&vol->devices[i], copy) && !copy_is(&vol->devices[i], super, copy))
+                return false;
+    return true;
+}
+
+static int write_copies(struct vol *vol, const struct super *super)
+{
+    for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
+        TRY(write_copy(vol, super, copy));
+    return 0;
+}
+
+/*
+ * Who was here last may have been cut off between its primary and the copies: they name trees
+ * whose blocks have been free since, and were perhaps used by now. If the next primary is torn a
+ * copy counts, so before that they must say what the last one says. Where the primary was bad, the
+ * copy in use is all there is, and is left alone.
+ */
+static int renew_copies(struct vol *vol)
+{
+    if (!vol->copies_known && !vol->used_copy && !copies_are(vol, &vol->super)) {
+        TRY(write_copies(vol, &vol->super));
+        TRY(vol_flush(vol));
+    }
+    vol->copies_known = true;
+    return 0;
+}
+
 int vol_write_supers(struct vol *vol, const struct super *super)
 {
     INVARIANT(!vol->readonly, "I5: a read-only volume changes no byte");
+    TRY(renew_copies(vol));
     TRY(write_copy(vol, super, 0));
     TRY(vol_flush(vol));
     vol->super = *super;
     vol_update_limits(vol);
     vol->used_copy = false;
-    for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
-        TRY(write_copy(vol, super, copy));
     /*
      * The flush before the next primary makes them durable. Until that primary is written this one
      * cannot be torn, so nobody needs them earlier.
      */
-    return 0;
+    return write_copies(vol, super);
 }
 
 int vol_fill_system_array(struct vol *vol, struct super *super)

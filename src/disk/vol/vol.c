@@ -173,6 +173,7 @@ int vol_new(struct env *env, struct dev *dev, const struct super *super, struct 
         dev_close(dev);
         return err;
     }
+    vol->copies_known = true;
     *out = STEAL(vol);
     return 0;
 }

@@ -141,7 +141,8 @@ void vol_seal_node(const struct vol *vol, void *block);
  * Promise 5, the last step of a commit: writes super (bytenr, dev_item and checksum filled in per
  * copy) as the primary of every device, flushes, then the other copies that fit, which the next
  * flush makes durable. The caller has flushed everything the superblock points at. On success it is
- * vol_super().
+ * vol_super(). The first time after vol_open, copies that do not say what the primary says are
+ * written and flushed before it.
  */
 int vol_write_supers(struct vol *vol, const struct super *super) MUST_USE;
 

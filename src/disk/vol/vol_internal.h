@@ -23,6 +23,7 @@ struct vol {
     size_t chunk_room;
     bool readonly;
     bool used_copy;
+    bool copies_known; /* to hold vol_super(), or to be of no use */
     char readonly_reason[FAIL_MESSAGE_MAX];
     char *label;
 };

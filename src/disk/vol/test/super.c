@@ -385,6 +385,41 @@ static void primary_is_mended(void **state)
     env_seeded_free(env);
 }
 
+/* Copies that a crash left behind name freed blocks: renewed before a primary can be torn. */
+static void old_copies_are_renewed_first(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct dev *recorder;
+    struct vol *vol;
+    struct super super;
+
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        struct dev *dev = dev_mem_new(SMALL);
+
+        fixture_write_supers(env, dev, fixture_super(SMALL));
+        if (old)
+            edit_copy(dev, 1, &(struct edit){.generation = 1});
+        recorder = dev_record_new(dev);
+        assert_int_equal(fixture_open(env, recorder, false, &vol), 0);
+        super = *vol_super(vol);
+        uint64_t generation = super.generation++;
+        assert_int_equal(vol_write_supers(vol, &super), 0);
+        vol_close(vol);
+        struct dev_record first = dev_record_entry(recorder, 0);
+        assert_int_equal(first.off, super_offset(old ? 1 : 0));
+        if (old) {
+            super_decode(&super, first.data);
+            assert_int_equal(super.generation, generation);
+            assert_int_equal(dev_record_entry(recorder, 1).op, DEV_OP_FLUSH);
+            assert_int_equal(dev_record_entry(recorder, 2).off, super_offset(0));
+        }
+        assert_int_equal(dev_record_count(recorder), old ? 5 : 3);
+        dev_close(recorder);
+    }
+    env_seeded_free(env);
+}
+
 static void several_devices(void **state)
 {
     struct env *env = env_seeded_new(1);
@@ -406,9 +441,13 @@ static void several_devices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(choosing),        cmocka_unit_test(copies_that_fit),
-        cmocka_unit_test(primary_first),   cmocka_unit_test(failed_write),
-        cmocka_unit_test(features),        cmocka_unit_test(primary_is_mended),
+        cmocka_unit_test(choosing),
+        cmocka_unit_test(copies_that_fit),
+        cmocka_unit_test(primary_first),
+        cmocka_unit_test(failed_write),
+        cmocka_unit_test(features),
+        cmocka_unit_test(primary_is_mended),
+        cmocka_unit_test(old_copies_are_renewed_first),
         cmocka_unit_test(several_devices),
     };
 
