@@ -144,12 +144,26 @@ static int verify(struct world *world)
     return wrong(world, "structure: %s", report);
 }
 
+/* Promise 1: no change and no commit has taken more metadata than was promised for it. */
+static int kept_promise(struct world *world)
+{
+    struct store_promised promised;
+
+    store_promised(world->m->fs.store, &promised);
+    if (promised.overdrawn == 0)
+        return 0;
+    return wrong(world, "%llu bytes of metadata more than promised",
+                 (unsigned long long)promised.overdrawn);
+}
+
 int world_sync(struct world *world)
 {
     int ret = mount_sync(world->m);
 
     if (ret < 0)
         return failed(world, "sync", ret);
+    if (kept_promise(world) < 0)
+        return -1;
     for (size_t i = 0; i < world->now.count; i++)
         model_is_durable(world->now.nodes[i]);
     world_set_durable(world);

@@ -215,9 +215,16 @@ static int structure(struct run *run)
 static int check(struct run *run)
 {
     struct copse_quota_status status;
+    struct store_promised promised;
 
     TRY(mount_sync(run->m));
     TRY(structure(run));
+    store_promised(run->m->fs.store, &promised);
+    if (promised.overdrawn > 0) {
+        snprintf(run->error, sizeof(run->error), "%llu bytes of metadata more than promised",
+                 (unsigned long long)promised.overdrawn);
+        return -1;
+    }
     TRY(mount_quota_status(run->m, &status));
     if (status.mode == COPSE_QUOTA_OFF)
         return 0;

@@ -98,7 +98,7 @@ static bool covered(const struct space *space, enum space_kind index, uint64_t n
  * ----------------------------------------------------------------------------------------------------
  */
 
-int space_promise(struct space *space, enum space_kind which, uint64_t bytes, bool use_reserve)
+int space_promise_try(struct space *space, enum space_kind which, uint64_t bytes, bool use_reserve)
 {
     enum space_kind index = space_kind_of(space, which);
     SCOPED_LOCK(&space->lock);
@@ -106,16 +106,25 @@ int space_promise(struct space *space, enum space_kind which, uint64_t bytes, bo
     uint64_t need = kind->promised + (use_reserve ? 0 : kind_reserve(space, index));
 
     if (bytes > UINT64_MAX - need)
-        return fail(-ENOSPC, "no file system has %llu bytes free", (unsigned long long)bytes);
+        return -ENOSPC;
     need += bytes;
     if (covered(space, index, need, use_reserve, false)) {
         kind->promised += bytes;
         return 0;
     }
-    if (covered(space, index, need, use_reserve, true))
-        return fail(-EAGAIN, "%llu bytes are free only after a commit", (unsigned long long)bytes);
-    return fail(-ENOSPC, "%llu bytes of %s space are more than is free", (unsigned long long)bytes,
-                which == SPACE_DATA ? "data" : "metadata");
+    return covered(space, index, need, use_reserve, true) ? -EAGAIN : -ENOSPC;
+}
+
+int space_promise(struct space *space, enum space_kind which, uint64_t bytes, bool use_reserve)
+{
+    int ret = space_promise_try(space, which, bytes, use_reserve);
+
+    if (ret == -EAGAIN)
+        return fail(ret, "%llu bytes are free only after a commit", (unsigned long long)bytes);
+    if (ret < 0)
+        return fail(ret, "%llu bytes of %s space are more than is free", (unsigned long long)bytes,
+                    which == SPACE_DATA ? "data" : "metadata");
+    return 0;
 }
 
 void space_promise_release(struct space *space, enum space_kind which, uint64_t bytes)

@@ -64,6 +64,9 @@ bool space_is_mixed(const struct space *space);
  */
 int space_promise(struct space *space, enum space_kind kind, uint64_t bytes,
                   bool use_reserve) MUST_USE;
+/* The same, and leaves the message of an earlier failure alone. */
+int space_promise_try(struct space *space, enum space_kind kind, uint64_t bytes,
+                      bool use_reserve) MUST_USE;
 void space_promise_release(struct space *space, enum space_kind kind, uint64_t bytes);
 
 /*

@@ -178,7 +178,9 @@ int store_commit_locked(struct store *store)
     /* What is marked from here on belongs to this commit or, at the latest, to the next. */
     if (!__atomic_exchange_n(&priv->changed, false, __ATOMIC_ACQ_REL))
         return 0;
+    reserve_measure_from(store);
     int ret = write_transaction(store);
+    reserve_measure(store);
     if (ret == 0)
         ret = start_next(store);
     if (ret < 0)

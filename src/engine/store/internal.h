@@ -16,10 +16,15 @@ struct reserve {
     uint64_t running_units;  /* of the change that has the metadata lock now */
     uint64_t future_units;   /* changes promised for dirty data */
     uint64_t pending_heads;  /* delayed references when the last change ended */
+    uint64_t shared_heads;   /* those made by copying what a snapshot shares */
     uint64_t nodes_at_start; /* bytes of nodes when the transaction began */
     uint64_t copied;         /* bytes of nodes copied, when last looked at */
     uint64_t copied_at_start;
     uint64_t held; /* bytes promised to engine/space now */
+
+    /* Since reserve_measure_from. */
+    uint64_t taken_before, held_before;
+    uint64_t overdrawn; /* by how much more was taken than promised, at worst */
 };
 
 struct store_private {
@@ -47,6 +52,8 @@ void reserve_restart(struct store *store);
 int reserve_more(struct store *store, unsigned txn_units, unsigned future_units,
                  bool use_reserve) MUST_USE;
 void reserve_less_future(struct store *store, unsigned units);
+/* Whether more may be copied than is promised, so that a commit comes before the next change. */
+bool reserve_is_short(struct store *store);
 /* Changes that were promised for later begin now. */
 void reserve_begin_future(struct store *store, unsigned units);
 /*
@@ -56,6 +63,9 @@ void reserve_begin_future(struct store *store, unsigned units);
 int reserve_count_nodes(struct store *store) MUST_USE;
 /* All nodes there are may be copied once more. */
 void reserve_shared_tree(struct store *store);
+/* What is taken from here on, until reserve_measure, is compared with what is promised here. */
+void reserve_measure_from(struct store *store);
+void reserve_measure(struct store *store);
 /* What was allocated since no longer needs a promise. */
 void reserve_settle(struct store *store);
 

@@ -149,6 +149,7 @@ static int begin_locked(struct store *store, enum store_intent intent, unsigned 
 {
     TRY(txn_writable(&store->engine));
     TRY(promise_or_commit(store, intent, units));
+    reserve_measure_from(store);
     store_mark_changed(store);
     return 0;
 }
@@ -225,22 +226,38 @@ int store_begin_promised(struct store *store, unsigned units)
 {
     pthread_rwlock_wrlock(&store->priv->meta);
     int ret = txn_writable(&store->engine);
+    /* As in promise_or_commit. */
+    if (ret == 0 && reserve_is_short(store) && !store->priv->log_waits)
+        ret = store_commit_locked(store);
     if (ret < 0) {
         pthread_rwlock_unlock(&store->priv->meta);
         return ret;
     }
     reserve_begin_future(store, units);
+    reserve_measure_from(store);
     store_mark_changed(store);
     return 0;
 }
 
+static int end_change(struct store *store)
+{
+    const struct store_hooks *hooks = &store->priv->hooks;
+
+    if (hooks->end_change && !store->priv->log_waits)
+        TRY(hooks->end_change(store->priv->hooks_arg));
+    return extents_pending(store->extents) > DELAYED_REFS_MAX
+               ? extents_run(store->extents, DELAYED_REFS_BATCH)
+               : 0;
+}
+
 void store_end(struct store *store)
 {
-    if (extents_pending(store->extents) > DELAYED_REFS_MAX && store->engine.txn.error == 0) {
-        int ret = extents_run(store->extents, DELAYED_REFS_BATCH);
+    if (store->engine.txn.error == 0) {
+        int ret = end_change(store);
         if (ret < 0)
             txn_abort(&store->engine, ret);
     }
+    reserve_measure(store);
     reserve_settle(store);
     uint64_t tree = store->priv->door_tree, bytes = store->priv->door_bytes;
     store->priv->door_bytes = 0;

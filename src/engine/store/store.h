@@ -36,6 +36,9 @@ struct store_hooks {
     /* Space is short: drops a part of what deleted subvolumes still hold. 1, or 0: there was
      * nothing to drop. As settle. */
     int (*drop_deleted)(void *arg);
+    /* A change ends, metadata lock held: what a commit would write anyway, where that takes space
+     * that is not promised; small. */
+    int (*end_change)(void *arg);
     /* The superblock is durable (err 0), or the transaction is lost. */
     void (*after_commit)(void *arg, int err);
 };
@@ -122,6 +125,7 @@ void store_unpromise_data(struct store *store, uint64_t bytes);
 struct store_promised {
     uint64_t data_bytes;
     uint64_t future_units;
+    uint64_t overdrawn; /* metadata taken beyond what was promised, at worst since opening */
 };
 void store_promised(struct store *store, struct store_promised *out);
 

@@ -38,6 +38,8 @@ int inode_write_item(struct inode *inode)
     if (S_ISREG(item.mode))
         item.size = inode->disk_size;
     pthread_mutex_unlock(&inode->item_lock);
+    inode->written = item.transid;
+    inode->copied_after = inode->tree->root.last_snapshot;
     inode_item_encode(path_data_mut(&path), &item);
     date_tree(inode, item.transid);
     return 0;

@@ -73,8 +73,11 @@ struct inode {
     struct inode_item item; /* size: as users see it (dirty data included) */
     uint64_t disk_size;     /* size that the item on disk may say: what is written back */
     bool item_dirty;
-    bool orphan;              /* no names left, an orphan item exists; deleted at the last put */
-    bool deleted;             /* its items are gone */
+    uint64_t written;      /* the transaction that wrote the item */
+    uint64_t copied_after; /* the last snapshot of its tree then, since opening */
+    bool leaf_ours; /* while item_dirty: inodes_write_shared has looked at it and let it wait */
+    bool orphan;    /* no names left, an orphan item exists; deleted at the last put */
+    bool deleted;   /* its items are gone */
     uint64_t dir_next_index;  /* of a directory, 0: not known yet */
     uint64_t dir_parent_hint; /* inode of a directory's parent, 0: not known */
     struct file_state *file;  /* private to file/; NULL until the content is touched */
@@ -139,6 +142,11 @@ void inode_mark_dirty(struct inode *inode);
 void inode_touch(struct inode *inode, bool mtime);
 /* Writes all dirty inode items; metadata lock held alone. */
 int inodes_write_dirty(struct fs *fs) MUST_USE;
+/*
+ * The same, at the end of a change, for some of those whose leaf a snapshot may share. What copying
+ * that takes would else show in the commit, when it is too late to ask for more space.
+ */
+int inodes_write_shared(struct fs *fs) MUST_USE;
 /* The same for those of one tree (before a snapshot of it). */
 int inodes_write_dirty_of(struct fs *fs, uint64_t tree_id) MUST_USE;
 /* One of them, now. */

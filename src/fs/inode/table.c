@@ -176,6 +176,7 @@ struct inode *table_new_inode(struct fs *fs, struct tree_handle *tree, uint64_t 
     inode->ino = ino;
     inode->refs = 1;
     inode->item = *item;
+    inode->written = item->transid;
     inode->disk_size = item->size;
     inode->tree_id = tree->root.id;
     pthread_rwlock_init(&inode->lock, NULL);
@@ -383,6 +384,7 @@ void inode_mark_dirty(struct inode *inode)
     if (inode->item_dirty || inode->deleted)
         return;
     inode->item_dirty = true;
+    inode->leaf_ours = false;
     TAILQ_INSERT_TAIL(&fs->inodes->dirty, inode, dirty);
     store_mark_changed(fs->store);
 }
@@ -457,6 +459,43 @@ int inodes_write_dirty_of(struct fs *fs, uint64_t tree_id)
         if (inode)
             TRY(inode_write(inode));
     }
+    return 0;
+}
+
+/* What one change writes for others at most. */
+#define SHARED_AT_ONCE 8
+
+/* A leaf that was written since the last snapshot is nobody else's. */
+static bool leaf_may_be_shared(const struct inode *inode)
+{
+    uint64_t snapshot = inode->tree->root.last_snapshot;
+
+    return !inode->deleted && inode->written <= snapshot && inode->copied_after < snapshot;
+}
+
+/* The last inode that became dirty and whose leaf may be shared; those behind it were looked at. */
+static struct inode *last_shared(struct fs *fs)
+{
+    struct inode *inode;
+
+    SCOPED_LOCK(&fs->inodes_lock);
+    TAILQ_FOREACH_REVERSE(inode, &fs->inodes->dirty, inode_list, dirty)
+    {
+        if (inode->leaf_ours)
+            return NULL;
+        if (leaf_may_be_shared(inode))
+            return inode;
+        inode->leaf_ours = true;
+    }
+    return NULL;
+}
+
+int inodes_write_shared(struct fs *fs)
+{
+    struct inode *inode;
+
+    for (unsigned i = 0; i < SHARED_AT_ONCE && (inode = last_shared(fs)); i++)
+        TRY(inode_write(inode));
     return 0;
 }
 

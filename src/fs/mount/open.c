@@ -45,6 +45,13 @@ static int before_commit(void *arg)
     return inodes_write_dirty(&m->fs);
 }
 
+static int end_change(void *arg)
+{
+    struct mount *m = arg;
+
+    return inodes_write_shared(&m->fs);
+}
+
 static int settle(void *arg, bool again)
 {
     struct mount *m = arg;
@@ -410,6 +417,7 @@ int mount_open(struct env *env, struct dev **devs, unsigned count,
 {
     static const struct store_hooks hooks = {
         .before_commit = before_commit,
+        .end_change = end_change,
         .settle = settle,
         .drop_deleted = drop_deleted,
         .after_commit = after_commit,
