@@ -165,21 +165,6 @@ static struct node *pool_get(struct forest *forest)
 
 /* ---- hash ------------------------------------------------------------------------------------ */
 
-/*
- * Asks for the memory that a search of the node will look at first: the end of the header and, of
- * a leaf, the items where the first three halvings lead. One after another each would be waited
- * for, and a leaf that was not used for a while is in no cache of the processor.
- */
-static void fetch_ahead(const struct node *node)
-{
-    const uint8_t *items = node->data + NODE_HEADER_SIZE;
-    size_t eighth = (size_t)(node->leaf_items / 8) * LEAF_ITEM_SIZE;
-
-    __builtin_prefetch(items);
-    for (unsigned i = 1; eighth && i < 8; i++)
-        __builtin_prefetch(items + i * eighth);
-}
-
 /* Holds the node unless it is unused or another by now. */
 static bool hold_if(struct node *node, uint64_t bytenr)
 {
@@ -218,7 +203,6 @@ struct node *cache_find(struct cache *cache, uint64_t bytenr)
         if (!node)
             return NULL;
     }
-    fetch_ahead(node);
     if (!atomic_load_explicit(&node->recent, memory_order_relaxed))
         atomic_store_explicit(&node->recent, true, memory_order_relaxed);
     /* Not an atomic increment: a count for people is not worth a locked instruction. */

@@ -57,7 +57,7 @@ static bool merge(struct path *path, unsigned level, bool left)
 
     if (left ? slot == 0 : slot + 1 >= items_of(parent))
         return false;
-    if (child_get(path->root, parent, sibling_slot, &sibling) < 0)
+    if (child_get(path->root, parent, sibling_slot, ANYWHERE, &sibling) < 0)
         return false;
     /* block_free lets go of the block, not of the memory: this hold keeps it. */
     node_get(sibling);
@@ -82,7 +82,7 @@ static int lower_root(struct root *root, struct node *top)
 {
     struct node *child;
 
-    TRY(child_get(root, top, 0, &child));
+    TRY(child_get(root, top, 0, ANYWHERE, &child));
     int ret = node_cow(root, top, 0, &child);
     if (ret == 0) {
         node_get(top);

@@ -238,12 +238,14 @@ static int child_read(const struct root *root, const struct node *parent, uint32
     return 0;
 }
 
-int child_get(const struct root *root, const struct node *parent, uint32_t slot, struct node **out)
+int child_get(const struct root *root, const struct node *parent, uint32_t slot, double where,
+              struct node **out)
 {
     uint64_t bytenr = le64_get(ptr_at(parent, slot)->blockptr);
     struct node *child = cache_find(&root->forest->cache, bytenr);
 
     if (child) {
+        node_fetch_ahead(child, where);
         if (child_matches(child, parent, slot)) {
             *out = child;
             return 0;

@@ -291,7 +291,7 @@ static int push(struct path *path, const struct room *room, int dir)
     uint32_t slot = path->slots[1] + (uint32_t)dir;
     if (node_child_generation(parent, slot) != root->forest->generation)
         return 0;
-    TRY(child_get(root, parent, slot, &sibling));
+    TRY(child_get(root, parent, slot, ANYWHERE, &sibling));
     uint32_t used = leaf_used(sibling);
     if (node_is_ours(root, sibling) &&
         used + leaf_used(plan.leaf) + plan.extra <= 2 * capacity - capacity / 4 &&
@@ -322,7 +322,7 @@ static int use_right_neighbour(struct path *path, const struct room *room)
         path->slots[1] + 1 >= items_of(parent))
         return 0;
     uint32_t slot = path->slots[1] + 1;
-    TRY(child_get(path->root, parent, slot, &sibling));
+    TRY(child_get(path->root, parent, slot, ANYWHERE, &sibling));
     int ret = leaf_free(sibling) >= room->bytes && disk_key_cmp(key_at(sibling, 0), room->key) > 0;
     if (ret == 1) {
         int cow = node_cow(path->root, parent, slot, &sibling);

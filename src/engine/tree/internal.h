@@ -8,6 +8,7 @@
  * search.c  from a key to a position       insert.c  making room
  * item.c    changing one item              delete.c  removing and merging
  * root.c    root nodes                     known.c   which blocks were valid
+ * find.c    where in a node a key is
  */
 #ifndef COPSE_ENGINE_TREE_INTERNAL_H
 #define COPSE_ENGINE_TREE_INTERNAL_H
@@ -243,8 +244,22 @@ static inline uint32_t leaf_free(const struct node *node)
     return leaf_capacity(node->forest->nodesize) - leaf_used(node);
 }
 
+/* ---- find.c --------------------------------------------------------------------------------- */
+
+/* Where a key probably stands in a node, from 0 to 1. */
+#define ANYWHERE (-1.0)
+
+/* What the keys around a child tell of where in it the key is. */
+double child_where(const struct node *parent, uint32_t slot, const struct key *key);
+/*
+ * Asks for the memory that a search of the node will look at. One after another each would be
+ * waited for, and a leaf that was not used for a while is in no cache of the processor.
+ */
+void node_fetch_ahead(const struct node *node, double where);
+/* The same for the items from slot on and, of the data, so many bytes down from that of slot. */
+void node_fetch_tail(const struct node *node, uint32_t slot, uint32_t bytes);
 /* The first slot whose key is not less than key; *found: it is equal. */
-uint32_t node_search(const struct node *node, const struct key *key, bool *found);
+uint32_t node_search(const struct node *node, const struct key *key, double where, bool *found);
 
 /* ---- node.c: changing; all mark the node dirty -------------------------------------------------
  */
@@ -276,8 +291,8 @@ void node_zero_gap(struct node *node);
 
 /* ---- forest.c ------------------------------------------------------------------------------ */
 
-/* The child at slot, held; all that the parent says of it is checked. */
-int child_get(const struct root *root, const struct node *parent, uint32_t slot,
+/* The child at slot, held; all that the parent says of it is checked. `where`: see node_search. */
+int child_get(const struct root *root, const struct node *parent, uint32_t slot, double where,
               struct node **out) MUST_USE;
 int root_node_get(const struct root *root, struct node **out) MUST_USE;
 /* -EROFS without a running transaction, the error after one that cannot be undone. */

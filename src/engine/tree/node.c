@@ -88,29 +88,6 @@ uint32_t leaf_free_space(const struct node *node, uint32_t nodesize)
     return leaf_free(node);
 }
 
-uint32_t node_search(const struct node *node, const struct key *key, bool *found)
-{
-    const uint8_t *base = node->data + NODE_HEADER_SIZE;
-    size_t stride = level_of(node) ? KEY_PTR_SIZE : LEAF_ITEM_SIZE;
-    uint32_t low = 0, high = items_of(node);
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        int cmp = disk_key_cmp((const disk_key *)(base + middle * stride), key);
-
-        if (cmp == 0) {
-            *found = true;
-            return middle;
-        }
-        if (cmp < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *found = false;
-    return low;
-}
-
 /* ---- changing ----------------------------------------------------------------------------------
  */
 

@@ -70,6 +70,14 @@ uint32_t path_slot(const struct path *path)
     return path->slots[0];
 }
 
+void path_fetch_tail(const struct path *path)
+{
+    const struct node *leaf = valid_leaf(path);
+    uint32_t slot = path->slots[0], rest = items_of(leaf) - slot;
+
+    node_fetch_tail(leaf, slot, rest * item_size(leaf, slot));
+}
+
 const char *path_where(const struct path *path)
 {
     static _Thread_local char text[KEY_TEXT_MAX + 100];
@@ -97,7 +105,8 @@ static int descend(struct path *path, unsigned level, bool last)
 {
     for (; level > 0; level--) {
         struct node *child;
-        int ret = child_get(path->root, path->nodes[level], path->slots[level], &child);
+        int ret =
+            child_get(path->root, path->nodes[level], path->slots[level], last ? 1 : 0, &child);
 
         if (ret < 0) {
             path_release(path);

@@ -3,25 +3,26 @@
 #include "engine/tree/internal.h"
 
 /* Where to go on from an internal node: the last child that begins at or before the key. */
-static uint32_t child_slot(const struct node *node, const struct key *key)
+static uint32_t child_slot(const struct node *node, const struct key *key, double where)
 {
     bool found;
-    uint32_t slot = node_search(node, key, &found);
+    uint32_t slot = node_search(node, key, where, &found);
 
     return found || slot == 0 ? slot : slot - 1;
 }
 
-static int stand_in_leaf(struct path *path, const struct key *key)
+static int stand_in_leaf(struct path *path, const struct key *key, double where)
 {
     bool found;
 
-    path->slots[0] = node_search(path->nodes[0], key, &found);
+    path->slots[0] = node_search(path->nodes[0], key, where, &found);
     path->changes_seen = path->root->changes;
     return found ? 0 : 1;
 }
 
 int tree_search(struct root *root, const struct key *key, struct path *path)
 {
+    double where = ANYWHERE;
     struct node *node;
 
     path_release(path);
@@ -32,9 +33,10 @@ int tree_search(struct root *root, const struct key *key, struct path *path)
     for (unsigned level = level_of(node);; level--) {
         path->nodes[level] = node;
         if (level == 0)
-            return stand_in_leaf(path, key);
-        path->slots[level] = child_slot(node, key);
-        int ret = child_get(root, node, path->slots[level], &node);
+            return stand_in_leaf(path, key, where);
+        path->slots[level] = child_slot(node, key, where);
+        where = child_where(node, path->slots[level], key);
+        int ret = child_get(root, node, path->slots[level], where, &node);
         if (ret < 0) {
             path_release(path);
             return ret;
@@ -61,6 +63,7 @@ int tree_search_le(struct root *root, const struct key *key, struct path *path)
 /* The root node and then each child, made ours before it is searched. */
 static int descend_cow(struct root *root, const struct key *key, struct path *path)
 {
+    double where = ANYWHERE;
     struct node *node;
 
     TRY(root_node_get(root, &node));
@@ -69,12 +72,13 @@ static int descend_cow(struct root *root, const struct key *key, struct path *pa
     TRY(node_cow(root, NULL, 0, &path->nodes[level]));
     for (; level > 0; level--) {
         struct node *parent = path->nodes[level];
-        uint32_t slot = path->slots[level] = child_slot(parent, key);
+        uint32_t slot = path->slots[level] = child_slot(parent, key, where);
 
-        TRY(child_get(root, parent, slot, &path->nodes[level - 1]));
+        where = child_where(parent, slot, key);
+        TRY(child_get(root, parent, slot, where, &path->nodes[level - 1]));
         TRY(node_cow(root, parent, slot, &path->nodes[level - 1]));
     }
-    return stand_in_leaf(path, key);
+    return stand_in_leaf(path, key, where);
 }
 
 /* Room for `bytes` more beside the item, where a leaf can hold both. */

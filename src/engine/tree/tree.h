@@ -231,6 +231,8 @@ const void *path_data(const struct path *path);
 uint32_t path_size(const struct path *path);
 struct node *path_leaf(const struct path *path);
 uint32_t path_slot(const struct path *path);
+/* Asks the processor for what moves when the item is deleted, while other things are done. */
+void path_fetch_tail(const struct path *path);
 
 /*
  * "tree 5 block 30408704 slot 3 (256 INODE_ITEM 0)" for messages; in a thread-local buffer.

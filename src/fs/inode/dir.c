@@ -32,7 +32,8 @@ int dir_name_ok(const void *name, uint16_t len)
     return 0;
 }
 
-int dir_lookup(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out)
+static int lookup(struct inode *dir, const void *name, uint16_t len, bool to_remove,
+                  struct dir_entry *out)
 {
     struct key key = dir_item_key(dir, name, len);
     AUTO_PATH struct path path = PATH_INIT;
@@ -49,7 +50,19 @@ int dir_lookup(struct inode *dir, const void *name, uint16_t len, struct dir_ent
     if (location->type != KEY_INODE_ITEM && location->type != KEY_ROOT_ITEM)
         return fail(-EUCLEAN, "%s: a name that points at no inode", path_where(&path));
     *out = (struct dir_entry){.location = *location, .type = entry.head.type};
+    if (to_remove)
+        path_fetch_tail(&path);
     return 0;
+}
+
+int dir_lookup(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out)
+{
+    return lookup(dir, name, len, false, out);
+}
+
+int dir_lookup_to_remove(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out)
+{
+    return lookup(dir, name, len, true, out);
 }
 
 int dir_next_index(struct inode *dir, uint64_t *index)

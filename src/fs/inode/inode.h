@@ -200,6 +200,9 @@ struct dir_entry {
 
 /* -ENOENT; -EUCLEAN. Metadata lock held. index 0 in *out: look in dir_remove's care. */
 int dir_lookup(struct inode *dir, const void *name, uint16_t len, struct dir_entry *out) MUST_USE;
+/* The same, of a name that is soon removed. */
+int dir_lookup_to_remove(struct inode *dir, const void *name, uint16_t len,
+                         struct dir_entry *out) MUST_USE;
 
 /* Adds DIR_ITEM, DIR_INDEX and (for inodes) the back reference; updates the directory's size and
  * times, not the child's nlink. -EEXIST; -EOVERFLOW: colliding names fill the item;

@@ -343,7 +343,7 @@ static int remove_locked(struct mount *m, struct inode *dir, const char *name, s
     struct dir_entry entry;
     bool done;
 
-    TRY(dir_lookup(dir, name, (uint16_t)len, &entry));
+    TRY(dir_lookup_to_remove(dir, name, (uint16_t)len, &entry));
     TRY(entry_inode(m, dir, name, (uint16_t)len, &entry, victim));
     TRY(may_remove(m, *victim, how));
     TRY(inode_remove_named(dir, name, (uint16_t)len, *victim, &done));

@@ -184,6 +184,39 @@ static void a_million_ascending_and_a_million_random_inserts(void **state)
     fixture_free(&fixture);
 }
 
+/* A search begins where even keys would lie; it must find those that lie anywhere else, too. */
+static void uneven_keys_are_found(void **state)
+{
+    AUTO_PATH struct path path = PATH_INIT;
+    struct fixture fixture;
+    struct root root;
+
+    (void)state;
+    fixture_init(&fixture, 4096, 0, NULL);
+    root = fixture_tree(&fixture, 256);
+    /* Few objects with many keys, and in each two dense runs with a gap of all numbers between. */
+    for (uint64_t object = 0; object < 20; object++)
+        for (uint64_t i = 0; i < 1000; i++) {
+            struct key key = key_make(256 + (object << object), TEST_KEY_TYPE,
+                                      i < 900 ? 2 * i : UINT64_MAX - 2 * i);
+
+            assert_int_equal(tree_insert(&root, &key, &i, sizeof(i)), 0);
+        }
+    for (uint64_t object = 0; object < 20; object++)
+        for (uint64_t i = 0; i < 1000; i++) {
+            struct key key = key_make(256 + (object << object), TEST_KEY_TYPE,
+                                      i < 900 ? 2 * i : UINT64_MAX - 2 * i);
+
+            assert_int_equal(tree_search(&root, &key, &path), 0);
+            assert_memory_equal(path_data(&path), &i, sizeof(i));
+            key.offset++; /* in a gap: the next one is found */
+            assert_int_equal(tree_search(&root, &key, &path), 1);
+            assert_int_equal(tree_search_le(&root, &key, &path), 0);
+            assert_memory_equal(path_data(&path), &i, sizeof(i));
+        }
+    fixture_free(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +227,7 @@ int main(void)
         cmocka_unit_test(random_keys_fill_leaves_two_thirds),
         cmocka_unit_test(deleting_at_random_keeps_leaves_together),
         cmocka_unit_test(an_emptied_tree_is_one_leaf_and_has_no_other_block),
+        cmocka_unit_test(uneven_keys_are_found),
         cmocka_unit_test(a_million_ascending_and_a_million_random_inserts),
     };
 
