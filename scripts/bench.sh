@@ -106,17 +106,28 @@ if [[ " ${what[*]} " == *" hot "* && -z $why_kernel ]]; then
     [[ -n $why_xfs ]] && echo "SKIPPED: XFS: $why_xfs." || worlds+=(xfs)
 fi
 
+# A world that fails, for want of space perhaps, says so; what the others measured is shown, too.
+status=0
+in_world() { # WORLD FILE [BENCHMARK...]
+    ("run_$1" "${@:3}") >"$2" & # not "if": there a command that fails would not end it
+    wait $! && return
+    echo "bench: FAILED: $1 ${*:3}" >&2
+    umount "$scratch/mnt" 2>/dev/null || :
+    rm -f "$scratch/image" ${shm:+"$shm/image"}
+    status=1
+}
+
 for ((run = 1; run <= runs; run++)); do
     for world in "${worlds[@]}"; do
         echo "# run $run of $runs: $world" >&2
-        "run_$world" "${what[@]}" >"$scratch/$world.$run"
+        in_world "$world" "$scratch/$world.$run" "${what[@]}"
     done
 done
 if [[ $growth = yes && ${#what[@]} = 0 ]]; then
     for world in "${worlds[@]}"; do
         [[ $world != mount ]] || continue
         echo "# growth: $world" >&2
-        "run_$world" growth >"$scratch/$world.growth"
+        in_world "$world" "$scratch/$world.growth" growth
     done
 fi
 
@@ -189,7 +200,8 @@ awk -F'\t' -v worlds="${worlds[*]}" -v dir="$scratch" '
     }'
 for world in "${worlds[@]}"; do
     cat "$scratch/$world".[0-9]* | sed -n "s/^# /$world: /p"
-    [[ ! -e $scratch/$world.growth ]] || grep '^growth of' "$scratch/$world.growth" | sed "s/^/$world: /"
+    cat "$scratch/$world".* | sed -n "s/^growth of/$world: &/p"
 done
 [[ -z $why_kernel ]] || echo "SKIPPED: the kernel's btrfs: $why_kernel. There are no ratios."
 [[ -z $why_mount ]] || echo "SKIPPED: the mount: $why_mount."
+exit $status
