@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # tap-run.sh [-q] DIR NAME COMMAND [ARG...]: runs one test program and keeps what it printed and
-# how it ended in DIR, for tap-sum.sh. NAME - takes the name from the command (meson's --wrapper
+# how it ended and what processor time it took in DIR, for tap-sum.sh and tap-cost.sh. NAME - takes the name from the command (meson's --wrapper
 # cannot tell it). With -q the output is kept only, and one line says how it went.
 quiet=no
 if [ "$1" = -q ]; then
@@ -30,10 +30,15 @@ else
     "$@" </dev/null | sed -u 's/^not ok \([0-9]* # SKIP\)/ok \1/' | tee "$file"
     status=${PIPESTATUS[0]}
 fi
+# Of this shell's children; in a shell of its own it would have had none.
+times >"$file.times"
+cpu=$(awk 'NR == 2 {split($1 "m" $2, t, /[ms]+/); print t[1] * 60 + t[2] + t[3] * 60 + t[4]}' "$file.times")
+rm -f "$file.times"
 # A file that reaches the final name is complete: a program that takes this script along in its
 # death leaves none, and meson's own count tells.
 {
     [ -z "$(tail -c1 "$file")" ] || echo
+    echo "## cpu $cpu $name"
     echo "## exit $status $name"
 } >>"$file"
 mv "$file" "$file.tap"
