@@ -191,6 +191,27 @@ static int judge_attributes(const struct judge *j, const struct object *o)
     return 0;
 }
 
+/* Whether all names of the inode in a are in b. */
+static bool names_within(const struct shot *a, const struct shot *b, uint64_t ino)
+{
+    for (size_t i = 0; i < a->entry_count; i++)
+        if (a->entries[i].ino == ino && shot_find(b, a->entries[i].dir, a->entries[i].name) != ino)
+            return false;
+    return true;
+}
+
+/* All names of an inode together: a rename is before or after, never both or half. */
+static int judge_all_names(const struct judge *j, const struct object *o)
+{
+    for (size_t i = object_since(j, o->ino, false); i < j->course->count; i++) {
+        const struct shot *then = &j->course->moments[i];
+
+        if (names_within(then, j->found, o->ino) && names_within(j->found, then, o->ino))
+            return 0;
+    }
+    return wrong(j, "inode %llu has names that it never had together", LLU(o->ino));
+}
+
 static int judge_found(const struct judge *j)
 {
     for (size_t i = 0; i < j->found->entry_count; i++)
@@ -206,7 +227,7 @@ static int judge_found(const struct judge *j)
         if (!S_ISDIR(o->mode) && o->nlink != o->names)
             return wrong(j, "inode %llu has %u links and %u names", LLU(o->ino), o->nlink,
                          o->names);
-        if (judge_content(j, o) < 0 || judge_attributes(j, o) < 0)
+        if (judge_all_names(j, o) < 0 || judge_content(j, o) < 0 || judge_attributes(j, o) < 0)
             return -1;
     }
     return 0;

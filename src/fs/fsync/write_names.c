@@ -85,19 +85,25 @@ static int durable_is_empty(struct logging *l, uint64_t dir, bool *empty)
 
 /*
  * The inode of the last commit is gone, so that replay may delete it with its name. A directory
- * takes with it what it held then, which may be elsewhere now.
+ * takes with it what it held then, which may be elsewhere now. What had several names would be left
+ * with those that went from directories not in the log: names that it never had together.
  */
 static int must_be_gone(struct logging *l, uint64_t ino, uint8_t type, bool *gone)
 {
+    struct inode_item item;
     struct inode *inode;
-    bool found, empty;
+    bool found, durable, empty;
 
     TRY(log_find(l, ino, &inode, &found));
     *gone = !found;
-    if (found || type != FT_DIR)
+    if (found)
         return 0;
-    TRY(durable_is_empty(l, ino, &empty));
-    return empty ? 0 : FULL_COMMIT;
+    if (type == FT_DIR) {
+        TRY(durable_is_empty(l, ino, &empty));
+        return empty ? 0 : FULL_COMMIT;
+    }
+    TRY(durable_inode(l, ino, &item, &durable));
+    return durable && item.nlink > 1 ? FULL_COMMIT : 0;
 }
 
 int name_goes(struct logging *l, uint64_t child, uint8_t type)
