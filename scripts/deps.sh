@@ -57,7 +57,18 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
+# fusermount3 of Debian 13 unmounts nothing without /etc/mtab. Booting makes that link; a root made
+# by debootstrap was never booted.
+link_mtab() {
+    local as_root
+    [[ $list = no && " $* " == *" run "* && ! -e /etc/mtab && -e /proc/self/mounts ]] || return 0
+    as_root=$(root_prefix) && $as_root ln -sf ../proc/self/mounts /etc/mtab && return
+    echo "deps: there is no /etc/mtab, and users cannot unmount; as root, run:" >&2
+    echo "    ln -s ../proc/self/mounts /etc/mtab" >&2
+}
+
 need=$(missing "$@")
+[ -n "$need" ] || link_mtab "$@"
 [ -n "$need" ] || exit 0
 if [ "$list" = yes ]; then
     echo "$need"
@@ -70,3 +81,4 @@ if ! install $need; then
     echo "    apt-get update && apt-get install -y --no-install-recommends $need" >&2
     exit 1
 fi
+link_mtab "$@"
