@@ -23,8 +23,9 @@ page=$(getconf PAGESIZE)
 
 # check IMAGE [OPTION]...: both versions that can be had; silent unless something is wrong.
 check() {
-    local progs out
-    for progs in "" ${btrfs_new:+"$btrfs_new"}; do
+    local progs out all=("" ${btrfs_new:+"$btrfs_new"})
+    [[ -z ${only_new:-} ]] || all=("$btrfs_new")
+    for progs in "${all[@]}"; do
         out=$("${progs:+$progs/}btrfs" check "${@:2}" "$1" 2>&1) &&
             ! grep -v 'no error found' <<<"$out" | grep -qiE 'error|warning|mismatch' && continue
         echo "btrfs check of ${progs:-PATH}:"
@@ -76,6 +77,17 @@ for features in ^block-group-tree ^no-holes ^free-space-tree ^extref ^skinny-met
     one 200000000 4096 -O $features
     one 200000000 4096 -n 4096 -O $features
     one 200000000 4096 -M -O $features
+done
+one 200000000 4096 -O quota
+one 200000000 4096 -n 4096 -R quota
+one 200000000 4096 -M -O quota
+for options in "-O squota" "-n 4096 -R squota"; do
+    # shellcheck disable=SC2086
+    if [[ -n $btrfs_new ]]; then
+        only_new=yes one 200000000 4096 $options
+    else
+        skip "mkfs $options" "no btrfs-progs that know simple quotas"
+    fi
 done
 for sector in 8192 16384 32768 65536; do
     one 200000000 $sector

@@ -87,6 +87,7 @@ enum tree_index {
     T_FS,
     T_CSUM,
     T_UUID,
+    T_QUOTA,
     T_FREE_SPACE,
     T_BLOCK_GROUP,
     T_DATA_RELOC,

@@ -22,6 +22,7 @@ static const struct {
     [T_FS] = {TREE_FS, true, 0},
     [T_CSUM] = {TREE_CSUM, false, 0},
     [T_UUID] = {TREE_UUID, false, 0},
+    [T_QUOTA] = {TREE_QUOTA, false, MKFS_QUOTA | MKFS_SIMPLE_QUOTA},
     [T_FREE_SPACE] = {TREE_FREE_SPACE, false, MKFS_FREE_SPACE_TREE},
     [T_BLOCK_GROUP] = {TREE_BLOCK_GROUP, false, MKFS_BLOCK_GROUP_TREE},
     [T_DATA_RELOC] = {TREE_DATA_RELOC, true, 0},

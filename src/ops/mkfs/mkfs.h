@@ -27,6 +27,8 @@
 #define MKFS_NO_HOLES (1U << 3)
 #define MKFS_FREE_SPACE_TREE (1U << 4)
 #define MKFS_BLOCK_GROUP_TREE (1U << 5)
+#define MKFS_QUOTA (1U << 6)
+#define MKFS_SIMPLE_QUOTA (1U << 7)
 #define MKFS_FEATURES_DEFAULT                                                                      \
     (MKFS_EXTREF | MKFS_SKINNY_METADATA | MKFS_NO_HOLES | MKFS_FREE_SPACE_TREE |                   \
      MKFS_BLOCK_GROUP_TREE)

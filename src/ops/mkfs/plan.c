@@ -20,6 +20,8 @@ static int decide_features(const struct mkfs_options *options, uint32_t *out)
             return fail(-EINVAL, "block group tree requires no-holes and free-space-tree features");
         features &= ~MKFS_BLOCK_GROUP_TREE;
     }
+    if ((features & MKFS_QUOTA) && (features & MKFS_SIMPLE_QUOTA))
+        return fail(-EINVAL, "quota and squota exclude each other");
     *out = features;
     return 0;
 }
@@ -134,6 +136,8 @@ static uint64_t incompat_bits(const struct plan *plan)
         bits |= INCOMPAT_SKINNY_METADATA;
     if (plan_has(plan, MKFS_NO_HOLES))
         bits |= INCOMPAT_NO_HOLES;
+    if (plan_has(plan, MKFS_SIMPLE_QUOTA))
+        bits |= INCOMPAT_SIMPLE_QUOTA;
     if (plan->nodesize > NODESIZE_SMALL)
         bits |= INCOMPAT_BIG_METADATA;
     return bits;

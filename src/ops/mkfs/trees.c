@@ -142,6 +142,50 @@ static int fill_uuid_tree(struct maker *maker)
     return tree_insert(tree(maker, T_UUID), &key, &id, sizeof(id));
 }
 
+/* ---- quotas ------------------------------------------------------------------------------------
+ */
+
+static int insert_quota_status(struct maker *maker, bool simple)
+{
+    struct key key = key_make(0, KEY_QGROUP_STATUS, 0);
+    struct qgroup_status status = {
+        .version = 1,
+        .generation = MKFS_GENERATION,
+        .flags = QGROUP_STATUS_ON | (simple ? QGROUP_STATUS_SIMPLE : 0),
+    };
+    le64 enable_gen = le64_of(simple ? MKFS_GENERATION : 0);
+    uint8_t item[sizeof(disk_qgroup_status) + sizeof(enable_gen)];
+
+    qgroup_status_encode(item, &status);
+    memcpy(item + sizeof(disk_qgroup_status), &enable_gen, sizeof(enable_gen));
+    return tree_insert(tree(maker, T_QUOTA), &key, item, sizeof(item));
+}
+
+/* The top-level subvolume has one tree block, and nobody else does. */
+static int fill_quota_tree(struct maker *maker)
+{
+    struct key info_key = key_make(0, KEY_QGROUP_INFO, TREE_FS);
+    struct key limit_key = key_make(0, KEY_QGROUP_LIMIT, TREE_FS);
+    struct qgroup_info info = {
+        .generation = MKFS_GENERATION,
+        .rfer = maker->plan.nodesize,
+        .rfer_cmpr = maker->plan.nodesize,
+        .excl = maker->plan.nodesize,
+        .excl_cmpr = maker->plan.nodesize,
+    };
+    struct qgroup_limit limit = {0};
+    disk_qgroup_info info_item;
+    disk_qgroup_limit limit_item;
+
+    if (!maker_has_tree(maker, T_QUOTA))
+        return 0;
+    TRY(insert_quota_status(maker, plan_has(&maker->plan, MKFS_SIMPLE_QUOTA)));
+    qgroup_info_encode(&info_item, &info);
+    TRY(tree_insert(tree(maker, T_QUOTA), &info_key, &info_item, sizeof(info_item)));
+    qgroup_limit_encode(&limit_item, &limit);
+    return tree_insert(tree(maker, T_QUOTA), &limit_key, &limit_item, sizeof(limit_item));
+}
+
 int trees_fill(struct maker *maker)
 {
     TRY(fill_chunk_tree(maker));
@@ -150,6 +194,7 @@ int trees_fill(struct maker *maker)
     TRY(insert_root_directory(maker, tree(maker, T_DATA_RELOC), INO_SUBVOL_ROOT));
     TRY(insert_root_directory(maker, tree(maker, T_ROOT), ROOT_TREE_DIR));
     TRY(insert_default_name(maker));
+    TRY(fill_quota_tree(maker));
     return fill_uuid_tree(maker);
 }
 

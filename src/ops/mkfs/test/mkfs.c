@@ -47,6 +47,8 @@ static const struct make_case make_cases[] = {
     {"mixed sector 64k", GIB, "mixed-bg", 0, 65536, CSUM_CRC32C, 0, 0},
     {"no block group tree", GIB, "^block-group-tree", 0, 0, CSUM_CRC32C, 0, 0},
     {"no free space tree", GIB, "^free-space-tree", 4096, 0, CSUM_CRC32C, 0, 0},
+    {"quotas", GIB, "quota", 0, 0, CSUM_CRC32C, 0, 0},
+    {"simple quotas", GIB, "squota", 4096, 0, CSUM_CRC32C, 0, 0},
     {"full extent items", GIB, "^skinny-metadata", 4096, 0, CSUM_CRC32C, 0, 0},
     {"as old as it gets", GIB, "^skinny-metadata,^fst,^no-holes,^extref", 4096, 0, CSUM_CRC32C, 0,
      0},
@@ -358,6 +360,10 @@ static void refusals(void **state)
          GIB,
          {.features_on = MKFS_BLOCK_GROUP_TREE, .features_off = MKFS_NO_HOLES},
          "requires no-holes"},
+        {"two kinds of quotas",
+         GIB,
+         {.features_on = MKFS_QUOTA | MKFS_SIMPLE_QUOTA},
+         "exclude each other"},
         {"label too long", GIB, {.label = long_label}, "too long"},
         {"label of two lines", GIB, {.label = "a\nb"}, "newline"},
     };
@@ -382,8 +388,8 @@ static void feature_lists(void **state)
     /* A list that is refused changes nothing. */
     assert_int_equal(mkfs_features_parse("^bgt,foo", &options), -EINVAL);
     assert_non_null(strstr(fail_message(), "'foo'"));
-    assert_int_equal(mkfs_features_parse("^bgt,quota", &options), -EOPNOTSUPP);
-    assert_non_null(strstr(fail_message(), "'quota'"));
+    assert_int_equal(mkfs_features_parse("^bgt,zoned", &options), -EOPNOTSUPP);
+    assert_non_null(strstr(fail_message(), "'zoned'"));
     assert_int_equal(mkfs_features_parse("extref,,bgt", &options), -EINVAL);
     assert_int_equal(options.features_off, MKFS_MIXED_BG);
     for (const struct mkfs_feature *f = mkfs_features; f->name; f++)
