@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* inspect: what lies on the device, and who refers to what. */
+#include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,74 @@ static void put_text(void *arg, const char *text, size_t len)
 
 static const struct copse_text_sink to_stdout = {put_text, NULL};
 
+static void keep_text(void *arg, const char *text, size_t len)
+{
+    fwrite(text, 1, len, arg);
+}
+
 /* ---- dump-super ------------------------------------------------------------------------------ */
+
+/* What is indented belongs to the field above it: names of flags, one a line, or structures. */
+static void add_detail(struct json_object *super, const char *name, char *line)
+{
+    struct json_object *details;
+    char key[100];
+
+    if (strncmp(line, "\t\t\t", 3) == 0) { /* "( NAME |", "  NAME )" */
+        line += strspn(line, "\t (");
+        line[strcspn(line, " |)")] = '\0';
+    }
+    line += strspn(line, "\t");
+    snprintf(key, sizeof(key), "%s_details", name);
+    if (!json_object_object_get_ex(super, key, &details)) {
+        details = json_object_new_array();
+        json_object_object_add(super, key, details);
+    }
+    json_object_array_add(details, json_object_new_string(line));
+}
+
+/* The lines "name<TAB>value" as they are printed, as strings: numbers of 64 bits stay whole. */
+static void add_supers(struct json_object *list, char *text)
+{
+    struct json_object *super = NULL;
+    const char *name = "";
+    char *line;
+
+    while ((line = strsep(&text, "\n"))) {
+        if (strncmp(line, "superblock:", 11) == 0) {
+            super = json_object_new_object();
+            json_object_array_add(list, super);
+        } else if (super && *line == '\t') {
+            add_detail(super, name, line);
+        } else if (super && *line && *line != '-') {
+            char *value = line + strcspn(line, "\t:");
+
+            if (*value)
+                *value++ = '\0';
+            value += strspn(value, "\t ");
+            line[strcspn(line, " [")] = '\0'; /* "(deprecated)", "[4]" */
+            json_object_object_add(super, name = line, json_object_new_string(value));
+        }
+    }
+}
+
+static int dump_super_json(struct json_object *list, const char *device, int copy, bool full,
+                           bool force)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *kept = open_memstream(&text, &size);
+    const struct copse_text_sink sink = {keep_text, kept};
+
+    if (!kept)
+        return -ENOMEM;
+    int ret = copse_dump_super(device, copy, full, force, &sink);
+    fclose(kept);
+    if (ret == 0)
+        add_supers(list, text);
+    free(text);
+    return ret;
+}
 
 int cmd_dump_super(struct cli *cli, int argc, char **argv)
 {
@@ -42,12 +111,17 @@ int cmd_dump_super(struct cli *cli, int argc, char **argv)
     }
     if (cli_count(cli, argc, 1, -1) != 0)
         return EXIT_USAGE;
+    struct json_object *list = cli->json ? json_object_new_array() : NULL;
     for (int i = optind; i < argc; i++) {
-        int ret = copse_dump_super(argv[i], all ? -1 : (int)copy, full, force, &to_stdout);
+        int which = all ? -1 : (int)copy;
+        int ret = list ? dump_super_json(list, argv[i], which, full, force)
+                       : copse_dump_super(argv[i], which, full, force, &to_stdout);
         cli_failed_in_library(true);
         if (ret < 0)
             result = cli_fail(cli, argv[i], ret);
     }
+    if (list)
+        json_print("superblocks", list);
     return result;
 }
 

@@ -322,6 +322,19 @@ int cmd_usage(struct cli *cli, int argc, char **argv)
 
 /* ---- label ----------------------------------------------------------------------------------- */
 
+static void print_label(const struct cli *cli, const struct copse_fs_info *info)
+{
+    size_t len = strnlen(info->label, sizeof(info->label));
+
+    if (!cli->json) {
+        printf("%.*s\n", (int)len, info->label);
+        return;
+    }
+    struct json_object *json = json_object_new_object();
+    json_object_object_add(json, "label", json_bytes(info->label, len));
+    json_print("filesystem-label", json);
+}
+
 int cmd_label(struct cli *cli, int argc, char **argv)
 {
     struct copse_fs_info info;
@@ -339,7 +352,7 @@ int cmd_label(struct cli *cli, int argc, char **argv)
     if (ret < 0)
         result = cli_fail(cli, place.shown, ret);
     else if (!label)
-        printf("%.*s\n", (int)sizeof(info.label), info.label);
+        print_label(cli, &info);
     place_free(&place);
     return result;
 }

@@ -117,6 +117,7 @@ setup() {
         "lsattr $image:/f" "xattr list $image:/f" "subvolume list $image" "subvolume show $image:/sv" \
         "subvolume get-default $image" "property get $image:/f" "property list $image:/f" \
         "qgroup show $image" "quota status $image" "filesystem usage $image" version \
+        "filesystem label $image" "inspect dump-super -f $image" \
         "inspect inode-resolve 257 $image:/" "inspect rootid $image:/f"; do
         # shellcheck disable=SC2086
         "$copse" --format json $list >out || { echo "$list"; return 1; }
