@@ -73,13 +73,9 @@ run_kernel() {
 }
 
 run_xfs() {
-    local dev
     truncate -s 16G "$scratch/image"
     mkfs.xfs -q -f -m reflink=1 "$scratch/image" >/dev/null
-    mkdir -p "$scratch/mnt"
-    dev=$(losetup --find --show "$scratch/image")
-    mount -t xfs -o noatime "$dev" "$scratch/mnt"
-    losetup --detach "$dev"
+    mount_type=xfs mount_image "$scratch/image" "$scratch/mnt" noatime
     "$build/tests/bench/bench_posix" "$scratch/mnt" "$@"
     umount "$scratch/mnt"
     rm -f "$scratch/image"

@@ -58,10 +58,11 @@ make_scratch() {
 
 drop_scratch() {
     local dir
-    # The deepest first.
-    awk '{print $5}' /proc/self/mountinfo | grep -F "$scratch/" | sort -r | while read -r dir; do
-        umount "$(printf '%b' "$dir")" 2>/dev/null || umount -l "$(printf '%b' "$dir")"
-    done
+    # The deepest first. No mount is no failure, which would end a script with "set -e" right here.
+    awk -v in_it="$scratch/" 'index($5, in_it) == 1 {print $5}' /proc/self/mountinfo | sort -r |
+        while read -r dir; do
+            umount "$(printf '%b' "$dir")" 2>/dev/null || umount -l "$(printf '%b' "$dir")"
+        done
     if [[ -n ${COPSE_TEST_KEEP:-} ]]; then
         echo "# kept: $scratch" >&2
     else
@@ -69,13 +70,14 @@ drop_scratch() {
     fi
 }
 
-# mount_image IMAGE DIR [OPTIONS]: the loop device detaches itself when DIR is unmounted.
+# mount_image IMAGE DIR [OPTIONS]: the loop device detaches itself when DIR is unmounted. Its name is
+# in $loop_device then.
 mount_image() {
-    local image=$1 dir=$2 options=${3:-} dev rc=0
+    local image=$1 dir=$2 options=${3:-} rc=0
     mkdir -p "$dir"
-    dev=$(losetup --find --show "$image") || return 1
-    mount -t btrfs ${options:+-o "$options"} "$dev" "$dir" || rc=$?
-    losetup --detach "$dev"
+    loop_device=$(losetup --find --show "$image") || return 1
+    mount -t "${mount_type:-btrfs}" ${options:+-o "$options"} "$loop_device" "$dir" || rc=$?
+    losetup --detach "$loop_device"
     return $rc
 }
 

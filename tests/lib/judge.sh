@@ -46,18 +46,15 @@ judge_kernel_log() {
 # judge_mount IMAGE MANIFEST: mounts for writing, scrubs, writes and deletes something, and leaves a
 # manifest of what was there.
 judge_mount() {
-    local dir dev marker out rc=0
+    local dir marker out rc=0
     dir=$(mktemp -d "$scratch/judge.XXXXXX")
     marker="copse-judge-$$-$RANDOM$RANDOM"
-    dev=$(losetup --find --show "$1") || return 1
     echo "$marker" >/dev/kmsg
-    if ! mount -t btrfs -o noatime,subvolid=5 "$dev" "$dir"; then
-        losetup --detach "$dev"
+    if ! mount_image "$1" "$dir" noatime,subvolid=5; then
         dmesg | tail -n 5
         echo "the kernel does not mount it"
         return 1
     fi
-    losetup --detach "$dev"
     "$(tool manifest)" -o "$2" "$dir" || { echo "the kernel cannot read all of it"; rc=1; }
     out=$(btrfs scrub start -B "$dir" 2>&1) || rc=1
     grep -q 'no errors found' <<<"$out" || { echo "$out"; rc=1; }
@@ -67,7 +64,7 @@ judge_mount() {
         rc=1
     fi
     umount "$dir" || rc=1
-    out=$(judge_kernel_log "$marker" "$dev")
+    out=$(judge_kernel_log "$marker" "$loop_device")
     [[ -z $out ]] || { echo "the kernel complains: $out"; rc=1; }
     rmdir "$dir"
     return $rc
