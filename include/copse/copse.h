@@ -699,6 +699,12 @@ const char *copse_mkfs_feature(unsigned number, const char **what);
 
 enum copse_check_severity { COPSE_CHECK_NOTE, COPSE_CHECK_WARNING, COPSE_CHECK_ERROR };
 
+enum copse_check_repaired {
+    COPSE_CHECK_ONLY_LOOKED, /* nobody asked for it to be repaired */
+    COPSE_CHECK_REPAIRED,
+    COPSE_CHECK_NOT_REPAIRED, /* or not all of it */
+};
+
 struct copse_check_problem {
     const char *code; /* "ref-missing": for programs; the manual page lists them */
     enum copse_check_severity severity;
@@ -707,6 +713,7 @@ struct copse_check_problem {
     const char *repair;        /* what can be done about it; "": nothing by itself */
     uint64_t tree, block, ino; /* what it is about; 0: does not apply */
     const char *path;          /* of that inode; NULL: none, or it cannot be told */
+    enum copse_check_repaired repaired;
 };
 
 struct copse_check_options {
@@ -719,22 +726,37 @@ struct copse_check_options {
     /* Bytes of tree blocks and data looked at; may be called from any thread. */
     void (*progress)(void *arg, uint64_t done, uint64_t total);
     void *arg;
+    bool repair; /* put right what can be */
+    /* With repair: where what is overwritten is kept; must not exist. NULL: nowhere. */
+    const char *undo_file;
 };
 /* clang-format off */
-#define COPSE_CHECK_OPTIONS_INIT { sizeof(struct copse_check_options), false, 0, NULL, NULL, NULL }
+#define COPSE_CHECK_OPTIONS_INIT { sizeof(struct copse_check_options), false, 0, NULL, NULL, NULL, false, NULL }
 /* clang-format on */
 
 struct copse_check_result {
-    uint64_t errors, warnings, notes;
+    uint64_t errors, warnings, notes; /* with repair: that are left */
+    uint64_t repaired;
 };
 
 /**
- * Looks at everything there is and changes nothing. Damage is no failure: it is in *out.
+ * Looks at everything there is, and changes nothing unless options->repair says so. Damage is no
+ * failure: it is in *out. With repair it is told of all problems that were found, and of each
+ * whether it is gone.
  *
- * @return -EBUSY in use; -EINVAL no btrfs; -EOPNOTSUPP a feature this build does not know; -ENOMEM
+ * @return -EBUSY in use; -EEXIST there is an undo file; -EINVAL no btrfs; -EOPNOTSUPP a feature
+ * this build does not know; -ENOMEM
  */
 int copse_check(const char *const *devices, unsigned count,
                 const struct copse_check_options *options, struct copse_check_result *out);
+
+/**
+ * Takes a repair back: every byte is again what it was before, whatever became of the repair.
+ *
+ * @return -EBUSY in use; -EINVAL no undo file, or that of another file system; -EUCLEAN it is cut
+ * off or damaged; then nothing was changed
+ */
+int copse_check_undo(const char *const *devices, unsigned count, const char *undo_file);
 
 #ifdef __cplusplus
 }

@@ -81,6 +81,10 @@ golden() { # NAME
     run "$COPSE" check --memory lots zero
     [ "$status" = 2 ]
     run "$COPSE" check --repair zero
+    [ "$status" = 1 ]
+    [[ $output == "copse check: zero: "* ]]
+    [ ! -e zero.undo* ]
+    run "$COPSE" check --undo-file undo zero
     [ "$status" = 2 ]
 }
 
@@ -90,4 +94,61 @@ golden() { # NAME
     run "$COPSE" check t.img
     echo "$output"
     [ "$status" = 0 ]
+}
+
+@test "a repair says what it did, and can be taken back" {
+    golden damage-leaf-one-copy
+    cp golden.img before.img
+    run "$COPSE" check --repair --undo-file undo golden.img
+    [ "$status" = 0 ]
+    [[ $output == *"repaired: copy 0 of tree block"*"what was overwritten is in undo"*"1 repaired, 0 errors"* ]]
+    run "$COPSE" check --check-data-csum golden.img
+    [ "$status" = 0 ]
+    ! cmp -s golden.img before.img
+    truncate -s +1M golden.img
+    "$COPSE" check --undo undo golden.img
+    cmp golden.img before.img
+    # Without a name of its own the undo file lies beside the image.
+    run "$COPSE" --format json check --repair golden.img
+    [ "$status" = 0 ]
+    [[ $output == *'"repaired":1'*'"undo_file":"golden.img.undo-'*'"repaired":true'* ]]
+    "$COPSE" check -q --undo golden.img.undo-* golden.img
+    cmp golden.img before.img
+}
+
+@test "what is sound is not written to, and what cannot be repaired is said to be so" {
+    "$COPSE" mkfs -b 256M t.img >/dev/null
+    sha256sum t.img >sum
+    run "$COPSE" check --repair t.img
+    [ "$status" = 0 ]
+    [ "$output" = "no problem found" ]
+    sha256sum -c sum
+    [ -z "$(ls | grep undo)" ]
+    golden damage-data
+    sha256sum golden.img >sum
+    run "$COPSE" check --repair --check-data-csum golden.img
+    [ "$status" = 1 ]
+    [[ $output == *"not repaired: data at"* ]]
+    sha256sum -c sum
+    [ -z "$(ls | grep undo)" ]
+}
+
+@test "an undo file of something else is refused, and nothing written" {
+    golden damage-leaf-one-copy
+    "$COPSE" check -q --repair --undo-file undo golden.img >/dev/null
+    "$COPSE" mkfs -b "$(stat -c %s golden.img)" other.img >/dev/null
+    sha256sum golden.img other.img >sum
+    run "$COPSE" check --undo undo other.img
+    [ "$status" = 1 ]
+    [[ $output == *"another file system"* ]]
+    truncate -s -1 undo
+    run "$COPSE" check --undo undo golden.img
+    [ "$status" = 1 ]
+    [[ $output == *"cut off or damaged"* ]]
+    run "$COPSE" check --repair --undo-file undo golden.img
+    [ "$status" = 1 ]
+    [[ $output == *"File exists"* ]]
+    run "$COPSE" check --repair --readonly golden.img
+    [ "$status" = 2 ]
+    sha256sum -c sum
 }

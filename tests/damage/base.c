@@ -182,6 +182,20 @@ static void fill(struct mount *m)
     make_dirs(m);
 }
 
+static void make_subvolumes(struct mount *m)
+{
+    const struct copse_subvol_options options = COPSE_SUBVOL_OPTIONS_INIT;
+    struct inode *subvol, *inode;
+
+    ok(mount_subvol_create(m, m->root, "subvol", 6, &options, &root_cred, &subvol));
+    inode = make_file(m, subvol, "inside");
+    write_at(m, inode, "inside", 6, 0);
+    mount_put(m, inode);
+    mount_put(m, subvol);
+    ok(mount_subvol_snapshot(m, m->root, m->root, "snap", 4, &options, &inode));
+    mount_put(m, inode);
+}
+
 static struct mkfs_options options_of(enum base_kind kind)
 {
     struct mkfs_options options = MKFS_OPTIONS_INIT;
@@ -223,9 +237,19 @@ void base_make(enum base_kind kind, struct image *out)
     struct image bare = {.disk = disk, .size = BASE_SIZE}, bare_copy;
     struct mount *m;
 
+    if (kind == BASE_HALF_DELETED) {
+        bool there = base_golden("half-deleted", out);
+
+        INVARIANT(there, "the golden images are there");
+        dev_close(disk);
+        env_seeded_free(env);
+        return;
+    }
     ok(mkfs_run(env, disk, &options, NULL));
     ok(base_open(env, &bare, false, &m));
     fill(m);
+    if (kind == BASE_SNAPSHOTS)
+        make_subvolumes(m);
     if (kind == BASE_ORPHANS) {
         leave_orphans(m, &bare, &bare_copy);
         ok(mount_close(m));

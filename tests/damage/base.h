@@ -12,6 +12,10 @@ enum base_kind {
     BASE_MIXED,
     BASE_ORPHANS, /* as the default, left behind while files without names were open */
     BASE_KINDS,
+    /* Only for damage of one kind, with its own rows: */
+    BASE_SNAPSHOTS = BASE_KINDS, /* with a subvolume (/subvol) and a snapshot of all (/snap) */
+    BASE_HALF_DELETED,           /* a golden image */
+    BASE_ALL,
 };
 
 /*

@@ -9,17 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "exercise.h"
 #include "kinds.h"
 #include "ops/check/check.h"
+#include "ops/repair/repair.h"
 #include "walk.h"
 
 #define TESTS_MAX 400
 #define CHANGES 40
 
-static struct image bases[BASE_KINDS];
-static struct walk sound[BASE_KINDS];
+static struct image bases[BASE_ALL];
+static struct walk sound[BASE_ALL];
 
 /* ---- what rows use -----------------------------------------------------------------------------
  */
@@ -65,6 +67,11 @@ static bool is_harmed(const struct kind *kind, const char *path)
     for (unsigned i = 0; i < KIND_PATHS && kind->harmed[i]; i++) {
         size_t len = strlen(kind->harmed[i]);
 
+        if (strcmp(kind->harmed[i], ".") == 0) {
+            if (*path == '\0')
+                return true;
+            continue;
+        }
         if (len == 1 ||
             (strncmp(kind->harmed[i], path, len) == 0 &&
              (path[len] == '\0' || path[len] == '/' || kind->harmed[i][len - 1] == '*')))
@@ -279,27 +286,179 @@ static void checked(const struct kind *kind, const struct image *image)
     env_seeded_free(env);
 }
 
-/* ---- running -----------------------------------------------------------------------------------
- */
-
-/* Where COPSE_DUMP names a file the damaged image is left there, for other judges. */
-static void dump(const struct image *image)
+static bool is_zero(const uint8_t *buf, size_t len)
 {
-    const char *path = getenv("COPSE_DUMP");
+    return buf[0] == 0 && memcmp(buf, buf + 1, len - 1) == 0;
+}
+
+static void dump_to(const struct image *image, const char *path)
+{
     static uint8_t buf[MIB];
     struct dev *out;
 
-    if (!path)
-        return;
     assert_int_equal(dev_file_create(path, image->size, &out), 0);
     for (uint64_t at = 0; at < image->size; at += sizeof(buf)) {
         size_t n = MIN(image->size - at, (uint64_t)sizeof(buf));
 
         image_read_raw(image, at, buf, n);
-        assert_int_equal(dev_write(out, at, buf, n), 0);
+        if (!is_zero(buf, n))
+            assert_int_equal(dev_write(out, at, buf, n), 0);
     }
     dev_close(out);
 }
+
+/* Where COPSE_DUMP names a file the damaged image is left there, for other judges. */
+static void dump(const struct image *image)
+{
+    const char *path = getenv("COPSE_DUMP");
+
+    if (path)
+        dump_to(image, path);
+}
+
+/* The same for repaired ones: COPSE_DUMP_REPAIRED is a directory, each has its own file. */
+static void dump_repaired(const struct kind *kind, const struct image *image)
+{
+    const char *folder = getenv("COPSE_DUMP_REPAIRED");
+    char path[500];
+
+    if (!folder)
+        return;
+    snprintf(path, sizeof(path), "%s/%s.img", folder, kind->name);
+    dump_to(image, path);
+}
+
+/* ---- repairing --------------------------------------------------------------------------------
+ */
+
+static bool same_bytes(const struct image *a, const struct image *b)
+{
+    static uint8_t x[MIB], y[MIB];
+
+    for (uint64_t at = 0; at < a->size; at += sizeof(x)) {
+        size_t n = MIN(a->size - at, (uint64_t)sizeof(x));
+
+        image_read_raw(a, at, x, n);
+        image_read_raw(b, at, y, n);
+        if (memcmp(x, y, n) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void forget_repaired(void *arg, const struct copse_check_problem *problem)
+{
+    assert_int_not_equal(problem->repaired, COPSE_CHECK_ONLY_LOOKED);
+    if (problem->repaired == COPSE_CHECK_NOT_REPAIRED)
+        add_code(arg, problem);
+}
+
+/* What was not harmed is as before; what was, at least reads without being called damaged. */
+static void look_at_repaired(const struct kind *kind, const struct image *image, struct env *env)
+{
+    struct mount *m;
+    struct walk walk;
+
+    assert_int_equal(base_open(env, image, true, &m), 0);
+    walk_everything(m, &walk);
+    check_rest(kind, &walk);
+    walk_free(&walk);
+    assert_int_equal(mount_close(m), 0);
+}
+
+/* What is repaired stays so, and the undo file takes all of it back. */
+static void repaired(const struct kind *kind, const struct image *damaged)
+{
+    struct copse_check_options options = COPSE_CHECK_OPTIONS_INIT;
+    struct copse_check_result result = {0};
+    struct env *env = env_seeded_new(1);
+    struct codes left = {0}, second = {0};
+    char undo[64];
+    struct image image;
+    int ret;
+
+    /* In memory where that can be had: this is no test of fsync. */
+    snprintf(undo, sizeof(undo), "%s/copse-undo-%d", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm",
+             (int)getpid());
+    unlink(undo);
+    image_clone(damaged, &image);
+    options.data_csum = true;
+    options.problem = forget_repaired;
+    options.arg = &left;
+    options.repair = true;
+    options.undo_file = undo;
+    ret = repair_run(env, image_dev(&image), &options, &result);
+    if (getenv("COPSE_CODES"))
+        print_message("REPAIR\t%s\t%d\t%llu repaired\tleft: %s\n", kind->name, ret,
+                      (unsigned long long)result.repaired, left.text);
+    if (ret == 0) {
+        bool clean = result.repaired > 0 && result.errors + result.warnings == 0;
+
+        options.repair = false;
+        options.problem = add_code;
+        options.arg = &second;
+        assert_int_equal(check_run(env, image_dev(&image), &options, &result), 0);
+        if (!getenv("COPSE_CODES")) {
+            assert_int_equal(clean, kind_is_repaired(kind->name));
+            assert_true(!clean || (*left.text == '\0' && *second.text == '\0'));
+        }
+        if (clean)
+            look_at_repaired(kind, &image, env);
+    }
+    dump_repaired(kind, &image);
+    if (access(undo, F_OK) == 0) {
+        assert_false(same_bytes(damaged, &image));
+        assert_int_equal(repair_undo(image_dev(&image), undo), 0);
+        unlink(undo);
+    }
+    assert_true(same_bytes(damaged, &image));
+    image_free(&image);
+    env_seeded_free(env);
+}
+
+/*
+ * A device that fails at the nth write, for good: as a crash leaves it. What was overwritten by
+ * then comes back.
+ */
+static void test_cut_short(void **state)
+{
+    const struct kind *kind = *state;
+    struct copse_check_options options = COPSE_CHECK_OPTIONS_INIT;
+    struct copse_check_result result;
+    struct env *env = env_seeded_new(1);
+    struct image damaged;
+    uint64_t hits = 1;
+    char undo[64];
+
+    snprintf(undo, sizeof(undo), "%s/copse-undo-%d", access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm",
+             (int)getpid());
+    unlink(undo);
+    image_clone(&bases[kind->base], &damaged);
+    kind->damage(&damaged);
+    options.repair = true;
+    options.undo_file = undo;
+    for (uint64_t nth = 1; hits > 0; nth += 1 + nth / 2) {
+        const struct dev_fault plan = {
+            .ops = DEV_OP_WRITE, .nth = nth, .permanent = true, .torn = true, .err = -EIO};
+        struct image image;
+
+        image_clone(&damaged, &image);
+        struct dev *fault = dev_fault_new(image_dev(&image));
+        dev_fault_arm(fault, &plan);
+        (void)!repair_run(env, dev_borrow(fault), &options, &result);
+        hits = dev_fault_hits(fault);
+        dev_close(fault);
+        assert_int_equal(repair_undo(image_dev(&image), undo), 0);
+        unlink(undo);
+        assert_true(same_bytes(&damaged, &image));
+        image_free(&image);
+    }
+    image_free(&damaged);
+    env_seeded_free(env);
+}
+
+/* ---- running -----------------------------------------------------------------------------------
+ */
 
 static void test_kind(void **state)
 {
@@ -310,8 +469,11 @@ static void test_kind(void **state)
     kind->damage(&image);
     dump(&image);
     checked(kind, &image);
-    read_only(kind, &image);
-    writable(kind, &image);
+    repaired(kind, &image);
+    if (!kind->repair_only) {
+        read_only(kind, &image);
+        writable(kind, &image);
+    }
     image_free(&image);
 }
 
@@ -331,7 +493,7 @@ static void make_bases(void)
 {
     struct env *env = env_seeded_new(1);
 
-    for (enum base_kind kind = BASE_DEFAULT; kind < BASE_KINDS; kind++) {
+    for (enum base_kind kind = BASE_DEFAULT; kind < BASE_ALL; kind++) {
         struct mount *m;
 
         base_make(kind, &bases[kind]);
@@ -359,7 +521,8 @@ static size_t add_rows(struct CMUnitTest *tests, size_t count, const struct kind
 int main(int argc, char **argv)
 {
     static const struct kind *const tables[] = {kinds_super, kinds_blocks, kinds_chunks,
-                                                kinds_files, kinds_names,  kinds_space};
+                                                kinds_files, kinds_names,  kinds_space,
+                                                kinds_repair};
     static const enum base_kind all[] = {BASE_DEFAULT, BASE_OLD, BASE_MIXED, BASE_ORPHANS};
     static struct CMUnitTest tests[TESTS_MAX];
     const char *only = argc > 1 ? argv[1] : NULL;
@@ -369,10 +532,14 @@ int main(int argc, char **argv)
     for (enum base_kind kind = BASE_DEFAULT; kind < BASE_KINDS && !only; kind++)
         tests[count++] =
             (struct CMUnitTest){"a sound image", test_sound, NULL, NULL, (void *)&all[kind]};
+    for (const struct kind *kind = kinds_space; kind->name && !only; kind++)
+        if (strcmp(kind->name, "blocks of another tree") == 0)
+            tests[count++] = (struct CMUnitTest){"a repair that is cut short", test_cut_short, NULL,
+                                                 NULL, (void *)kind};
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         count = add_rows(tests, count, tables[i], only);
     int failed = _cmocka_run_group_tests("damage", tests, count, NULL, NULL);
-    for (enum base_kind kind = BASE_DEFAULT; kind < BASE_KINDS; kind++) {
+    for (enum base_kind kind = BASE_DEFAULT; kind < BASE_ALL; kind++) {
         walk_free(&sound[kind]);
         image_free(&bases[kind]);
     }

@@ -20,7 +20,8 @@ struct kind {
     int walk_err;
     /* What the message of it, or (nothing fails) the last note, contains. */
     const char *says[KIND_WORDS];
-    /* Paths, with all below them, that may be missing or look different. NULL: none. "/": all. */
+    /* Paths, with all below them, that may be missing or look different. NULL: none. "/": all;
+     * ".": the root directory itself. */
     const char *harmed[KIND_PATHS];
     /* What a writable open must say: 0 anything, 1 success, or the error. */
     int write_open;
@@ -28,6 +29,8 @@ struct kind {
     const char *poke;
     /* Writing mends it: what was changed is there afterwards without any error. */
     bool mended;
+    /* Only checked and repaired: reading and writing as with others of its sort. */
+    bool repair_only;
 };
 
 /* Ended by a row without a name. */
@@ -37,6 +40,7 @@ extern const struct kind kinds_chunks[];
 extern const struct kind kinds_files[];
 extern const struct kind kinds_names[];
 extern const struct kind kinds_space[];
+extern const struct kind kinds_repair[];
 
 /* Inode number of a path in the sound image of that kind. */
 uint64_t kind_ino(enum base_kind base, const char *path);
@@ -46,5 +50,7 @@ struct image_item kind_item(const struct image *image, uint64_t tree, uint64_t o
 
 /* What `copse check` calls that kind (kinds_check.c); "-": it cannot begin; NULL: not known. */
 const char *kind_code(const char *name);
+/* Whether `copse check --repair` leaves nothing of it. */
+bool kind_is_repaired(const char *name);
 
 #endif

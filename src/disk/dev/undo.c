@@ -103,8 +103,7 @@ static int save(struct dev_undo *undo)
     struct page *page;
 
     TRY(begin_file(undo));
-    RB_FOREACH(page, pages, &undo->pages)
-    {
+    RB_FOREACH (page, pages, &undo->pages) {
         uint64_t off = page->number * PAGE_BYTES;
         uint32_t len = page_length(undo, page->number);
         uint8_t old[PAGE_BYTES];
@@ -122,8 +121,7 @@ static int write_pages(struct dev_undo *undo)
 {
     struct page *page;
 
-    RB_FOREACH(page, pages, &undo->pages)
-    {
+    RB_FOREACH (page, pages, &undo->pages) {
         TRY(dev_write(undo->lower, page->number * PAGE_BYTES, page->bytes,
                       page_length(undo, page->number)));
     }
@@ -232,7 +230,8 @@ struct dev *dev_undo_new(struct dev *lower, const char *path, const uint8_t fsid
     if (!undo)
         return NULL;
     undo->path = strdup(path);
-    if (!undo->path || !dev_init(&undo->dev, &undo_ops, lower->size, lower->readonly, lower->label)) {
+    if (!undo->path ||
+        !dev_init(&undo->dev, &undo_ops, lower->size, lower->readonly, lower->label)) {
         free(undo->path);
         free(undo);
         return NULL;

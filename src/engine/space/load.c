@@ -24,6 +24,8 @@ static int check_extent(const struct space *space, const struct group *group,
 {
     uint64_t len = extent_length(space, key);
 
+    if (space->repairing)
+        return 0;
     if (key->objectid < pos)
         return fail(-EUCLEAN, "%s: extent overlaps the one before, which ends at %llu",
                     path_where(path), (unsigned long long)pos);
@@ -53,8 +55,11 @@ static int walk_extents(struct space *space, const struct group *group, struct r
         if (len == 0)
             continue;
         TRY(check_extent(space, group, &path, &key, pos));
-        TRY(rangeset_add(out, pos, key.objectid - pos));
-        pos = key.objectid + len;
+        if (key.objectid > pos)
+            TRY(rangeset_add(out, pos, key.objectid - pos));
+        /* Only where it was not checked may an extent overlap another, or go beyond. */
+        len = MIN(len, end - key.objectid);
+        pos = MAX(pos, key.objectid + len);
     }
     TRY(ret);
     return rangeset_add(out, pos, end - pos);
@@ -84,10 +89,11 @@ static void adopt_used(struct space *space, struct group *group, uint64_t used)
 {
     if (used == group->used)
         return;
-    env_note(space->engine->env, NOTE_WARNING,
-             "block group %llu: its item says %llu bytes are used, the extent tree says %llu",
-             (unsigned long long)group->start, (unsigned long long)group->used,
-             (unsigned long long)used);
+    if (!space->repairing)
+        env_note(space->engine->env, NOTE_WARNING,
+                 "block group %llu: its item says %llu bytes are used, the extent tree says %llu",
+                 (unsigned long long)group->start, (unsigned long long)group->used,
+                 (unsigned long long)used);
     space->engine->bytes_used += used - group->used;
     group->used = used;
 }
@@ -265,10 +271,14 @@ static int load_all(struct space *space)
     const uint64_t valid = COMPAT_RO_FREE_SPACE_TREE | COMPAT_RO_FREE_SPACE_TREE_VALID;
     struct engine *engine = space->engine;
 
-    space->tree_usable =
-        (engine->compat_ro & valid) == valid && engine->free_space_tree.bytenr != 0;
-    TRY(load_groups(space));
-    TRY(check_chunks_have_groups(space));
+    space->tree_usable = !space->repairing && (engine->compat_ro & valid) == valid &&
+                         engine->free_space_tree.bytenr != 0;
+    if (space->repairing) {
+        TRY(repair_groups_load(space));
+    } else {
+        TRY(load_groups(space));
+        TRY(check_chunks_have_groups(space));
+    }
     TRY(devices_load(space));
     engine->bytes_used = 0;
     for (struct group *group = group_from(space, 0); group; group = group_next(group))
@@ -292,12 +302,13 @@ static int space_new(struct engine *engine, struct space **out)
     return 0;
 }
 
-int space_open(struct engine *engine, struct space **out)
+static int open_space(struct engine *engine, bool repairing, struct space **out)
 {
     struct space *space;
     int ret;
 
     TRY(space_new(engine, &space));
+    space->repairing = repairing;
     ret = load_all(space);
     if (ret < 0) {
         space_close(space);
@@ -305,6 +316,16 @@ int space_open(struct engine *engine, struct space **out)
     }
     *out = space;
     return 0;
+}
+
+int space_open(struct engine *engine, struct space **out)
+{
+    return open_space(engine, false, out);
+}
+
+int space_open_for_repair(struct engine *engine, struct space **out)
+{
+    return open_space(engine, true, out);
 }
 
 int space_new_empty(struct engine *engine, struct space **out)

@@ -34,6 +34,16 @@ enum space_kind { SPACE_DATA, SPACE_METADATA, SPACE_SYSTEM, SPACE_KINDS };
  * chunk, lies inside it, and that `used` is no larger than its length.
  */
 int space_open(struct engine *engine, struct space **out) MUST_USE;
+/*
+ * The same for repair, where items contradict each other: block groups are those of the chunks,
+ * what is free is what lies between extents, and the free-space tree is written anew by the next
+ * commit.
+ */
+int space_open_for_repair(struct engine *engine, struct space **out) MUST_USE;
+/* Within a change: deletes block group items that fit no chunk, makes those that are missing. */
+int space_repair_groups(struct space *space) MUST_USE;
+/* Counts anew what chunks use of the device; its item is written by the next commit. */
+int space_repair_device(struct space *space, uint64_t devid) MUST_USE;
 void space_close(struct space *space);
 
 /* mkfs: an empty file system, no block groups yet; then space_create_chunk. */

@@ -90,6 +90,7 @@ struct space {
     bool tree_usable; /* the free-space tree on disk is there, and was valid at open */
     bool caches_cleared;
     bool discard;
+    bool repairing; /* what stands in the trees is believed as far as it makes sense */
     space_drop_extent_fn *drop_extent;
     void *drop_extent_ctx;
 };
@@ -142,6 +143,12 @@ void counting_end(struct counting *counting);
  */
 int group_load(struct space *space, struct group *group, const struct range *changing,
                bool to_used) MUST_USE;
+
+/* ---- repair.c
+ * ------------------------------------------------------------------------------------- */
+
+/* Makes a group for each chunk, whatever the block group items say. */
+int repair_groups_load(struct space *space) MUST_USE;
 
 /* ---- free_tree.c: the free-space tree on disk
  * ------------------------------------------------------ */

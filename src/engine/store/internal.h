@@ -34,6 +34,7 @@ struct store_private {
     void *hooks_arg;
     uint64_t door_tree, door_bytes; /* what the change now running asked quotas for */
     bool readonly;
+    bool repair;
     bool changed; /* something was begun, or marked, since the last commit; atomic */
     bool uuid_tree_current;
     bool first_commit_done;

@@ -143,7 +143,8 @@ int store_load(struct store *store)
         return 0;
     }
     TRY(refuse_reloc_trees(store));
-    TRY(space_open(e, &store->space));
+    TRY(store->priv->repair ? space_open_for_repair(e, &store->space)
+                            : space_open(e, &store->space));
     TRY(extents_open(e, store->space, &store->extents));
     space_set_drop_extent(store->space, drop_cache_extent, store);
     extents_set_trees(store->extents, &store_trees, store);

@@ -21,6 +21,7 @@ int store_open(struct vol *vol, const struct store_options *options, struct stor
     }
     store->priv = priv;
     priv->readonly = options->readonly || vol_readonly(vol);
+    priv->repair = options->repair;
     priv->uuid_tree_current = vol_super(vol)->uuid_tree_generation == vol_super(vol)->generation;
     pthread_rwlock_init(&priv->meta, NULL);
 

@@ -46,6 +46,7 @@ static void check_init(struct check *c)
     pile_init(&c->areas, sizeof(struct area), &c->budget);
     pile_init(&c->gaps, sizeof(struct range), &c->budget);
     pile_init(&c->csums, sizeof(struct range), &c->budget);
+    pile_init(&c->suspects, sizeof(uint64_t), &c->budget);
 }
 
 static void check_free(struct check *c)
@@ -67,6 +68,7 @@ static void check_free(struct check *c)
     pile_free(&c->areas);
     pile_free(&c->gaps);
     pile_free(&c->csums);
+    pile_free(&c->suspects);
 }
 
 /* Without chunks or the root tree nothing else can be found: then that is all there is to say. */
@@ -129,8 +131,8 @@ static int check_closed(struct check *c, int ret, struct copse_check_result *res
     return 0;
 }
 
-int check_run(struct env *env, struct dev *dev, const struct copse_check_options *options,
-              struct copse_check_result *result)
+int check_run_for(struct env *env, struct dev *dev, const struct copse_check_options *options,
+                  const struct check_sink *sink, struct copse_check_result *result)
 {
     const struct vol_open_options open_options = {.readonly = true};
     AUTO_FREE struct check *c = calloc(1, sizeof(*c));
@@ -143,6 +145,7 @@ int check_run(struct env *env, struct dev *dev, const struct copse_check_options
     }
     c->env = env;
     c->options = options;
+    c->sink = sink;
     pthread_mutex_init(&c->lock, NULL);
     ret = vol_open(env, &dev, 1, &open_options, &c->vol);
     ret = ret < 0 ? check_closed(c, ret, &found) : check_volume(c, &found);
@@ -153,4 +156,10 @@ int check_run(struct env *env, struct dev *dev, const struct copse_check_options
     if (ret == 0)
         *result = found;
     return ret;
+}
+
+int check_run(struct env *env, struct dev *dev, const struct copse_check_options *options,
+              struct copse_check_result *result)
+{
+    return check_run_for(env, dev, options, NULL, result);
 }

@@ -146,7 +146,9 @@ static void check_stripe(struct check *c, const struct pile *extents, const stru
             return;
         }
     }
-    report(c, CHECK_CHUNK_NO_DEVICE_EXTENT, PLACE(.tree = TREE_DEV),
+    report(c, CHECK_CHUNK_NO_DEVICE_EXTENT,
+           PLACE(.tree = TREE_DEV, .other = map->logical, .start = map->stripes[stripe].offset,
+                 .len = map->length),
            "chunk %llu stripe %u at %llu: no device extent like it", LLU(map->logical), stripe,
            LLU(map->stripes[stripe].offset));
 }
@@ -155,7 +157,9 @@ static void check_one_device_extent(struct check *c, const struct device_extent 
                                     uint64_t *end)
 {
     if (!extent->found)
-        report(c, CHECK_DEVICE_EXTENT_NO_CHUNK, PLACE(.tree = TREE_DEV),
+        report(c, CHECK_DEVICE_EXTENT_NO_CHUNK,
+               PLACE(.tree = TREE_DEV, .other = extent->devid, .start = extent->offset,
+                     .len = extent->length),
                "device %llu extent at %llu of chunk %llu: no chunk has it", LLU(extent->devid),
                LLU(extent->offset), LLU(extent->chunk));
     if (extent->offset < *end)

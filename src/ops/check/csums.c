@@ -31,7 +31,8 @@ static void check_owned(struct csum_load *load, const struct spot *spot, uint64_
     struct check *c = load->c;
 
     if (!in_data_chunks(c, start, end)) {
-        report(c, CHECK_CSUM_NO_DATA, PLACE(.tree = TREE_CSUM, .block = spot->block),
+        report(c, CHECK_CSUM_NO_DATA,
+               PLACE(.tree = TREE_CSUM, .block = spot->block, .start = start, .len = end - start),
                "tree CSUM_TREE block %llu item %u: checksums of %llu to %llu, where no data can be",
                LLU(spot->block), spot->slot, LLU(start), LLU(end));
         return;
@@ -42,7 +43,9 @@ static void check_owned(struct csum_load *load, const struct spot *spot, uint64_
         if (gap->start >= end)
             break;
         if (gap->start + gap->len > start)
-            report(c, CHECK_CSUM_NO_DATA, PLACE(.tree = TREE_CSUM, .block = spot->block),
+            report(c, CHECK_CSUM_NO_DATA,
+                   PLACE(.tree = TREE_CSUM, .block = spot->block, .start = MAX(gap->start, start),
+                         .len = MIN(gap->start + gap->len, end) - MAX(gap->start, start)),
                    "tree CSUM_TREE block %llu item %u: checksums of %llu to %llu over free space",
                    LLU(spot->block), spot->slot, LLU(MAX(gap->start, start)),
                    LLU(MIN(gap->start + gap->len, end)));
@@ -154,12 +157,13 @@ static void report_sectors(struct check *c, const struct csum_piece *piece, unsi
         for (unsigned mirror = 0; mirror < mirrors; mirror++)
             good += !bad[mirror][i];
         if (good == 0)
-            report(c, CHECK_DATA_BAD, PLACE(0), "data at %llu: the checksum is wrong%s", LLU(at),
+            report(c, CHECK_DATA_BAD, PLACE(.start = at, .len = c->sectorsize),
+                   "data at %llu: the checksum is wrong%s", LLU(at),
                    mirrors > 1 ? " in all copies" : "");
         for (unsigned mirror = 0; good > 0 && mirror < mirrors; mirror++)
             if (bad[mirror][i])
-                report(c, CHECK_DATA_COPY_BAD, PLACE(0), "data at %llu: copy %u is bad", LLU(at),
-                       mirror);
+                report(c, CHECK_DATA_COPY_BAD, PLACE(.start = at, .len = c->sectorsize),
+                       "data at %llu: copy %u is bad", LLU(at), mirror);
     }
 }
 

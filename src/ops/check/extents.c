@@ -137,10 +137,12 @@ static int post(void *arg, const struct reference *ref)
 
 static void finish_extent(struct extent_load *load)
 {
-    if (load->has_extent && load->refs != load->counted)
-        report(load->c, CHECK_EXTENT_REFS, PLACE(.tree = TREE_EXTENT),
+    if (load->has_extent && load->refs != load->counted) {
+        (void)check_failed(load->c, suspect_extent(load->c, load->bytenr));
+        report(load->c, CHECK_EXTENT_REFS, PLACE(.tree = TREE_EXTENT, .other = load->bytenr),
                "extent %llu: counts %llu references, lists %llu", LLU(load->bytenr),
                LLU(load->refs), LLU(load->counted));
+    }
     load->has_extent = false;
 }
 
@@ -231,12 +233,15 @@ static void check_ref_key(struct extent_load *load, const struct spot *spot)
     if (spot->key.type == KEY_EXTENT_DATA_REF) {
         extent_data_ref_decode(&ref, spot->data);
         hash = extent_data_ref_hash(ref.root, ref.objectid, ref.offset);
-        if (spot->key.offset - hash >= KEY_COLLISIONS_MAX)
-            report(load->c, CHECK_REF_KEY, PLACE(.tree = TREE_EXTENT, .block = spot->block),
+        if (spot->key.offset - hash >= KEY_COLLISIONS_MAX) {
+            (void)check_failed(load->c, suspect_extent(load->c, spot->key.objectid));
+            report(load->c, CHECK_REF_KEY,
+                   PLACE(.tree = TREE_EXTENT, .block = spot->block, .other = spot->key.objectid),
                    "tree EXTENT_TREE block %llu item %u: reference of extent %llu under hash %llu, "
                    "its own is %llu",
                    LLU(spot->block), spot->slot, LLU(spot->key.objectid), LLU(spot->key.offset),
                    LLU(hash));
+        }
     }
     if (!load->has_extent || load->bytenr != spot->key.objectid)
         report(load->c, CHECK_EXTENT_TREE, PLACE(.tree = TREE_EXTENT, .block = spot->block),

@@ -128,7 +128,8 @@ static int take_free_item(void *arg, const struct spot *spot)
 
 static void differ(struct check *c, bool listed, uint64_t start, uint64_t end)
 {
-    report(c, listed ? CHECK_FREE_EXTRA : CHECK_FREE_MISSING, PLACE(.tree = TREE_FREE_SPACE),
+    report(c, listed ? CHECK_FREE_EXTRA : CHECK_FREE_MISSING,
+           PLACE(.tree = TREE_FREE_SPACE, .start = start, .len = end - start),
            listed ? "%llu bytes at %llu are in use, and free in the free-space tree"
                   : "%llu bytes at %llu are free, and not in the free-space tree",
            LLU(end - start), LLU(start));

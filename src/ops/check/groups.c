@@ -22,7 +22,8 @@ struct area *area_of(const struct check *c, uint64_t addr)
 
 void take_group(struct check *c, const struct spot *spot)
 {
-    const struct place place = PLACE(.tree = spot->tree, .block = spot->block);
+    const struct place place =
+        PLACE(.tree = spot->tree, .block = spot->block, .other = spot->key.objectid);
     struct area *area = area_of(c, spot->key.objectid);
     struct block_group_item group;
 
@@ -72,10 +73,10 @@ int check_groups(struct check *c)
         const struct area *area = PILE_AT(&c->areas, struct area, i);
 
         if (!area->has_group)
-            report(c, CHECK_CHUNK_NO_GROUP, PLACE(0), "chunk %llu: has no block group",
-                   LLU(area->map.logical));
+            report(c, CHECK_CHUNK_NO_GROUP, PLACE(.other = area->map.logical),
+                   "chunk %llu: has no block group", LLU(area->map.logical));
         else if (c->extents_known && area->group.used != area->used)
-            report(c, CHECK_GROUP_USED, PLACE(0),
+            report(c, CHECK_GROUP_USED, PLACE(.other = area->map.logical),
                    "block group %llu: %llu bytes used, in extents are %llu", LLU(area->map.logical),
                    LLU(area->group.used), LLU(area->used));
     }

@@ -86,9 +86,16 @@ static void take_entries(struct check *c, struct inode_part *part, const struct 
 static void bad_extent(struct check *c, enum check_code code, const struct block *block,
                        const struct spot *spot, const char *what)
 {
-    report(c, code, PLACE(block->owner, block->bytenr, spot->key.objectid),
-           "tree %llu block %llu item %u: inode %llu, extent at %llu %s", LLU(block->owner),
-           LLU(block->bytenr), spot->slot, LLU(spot->key.objectid), LLU(spot->key.offset), what);
+    const disk_file_extent *disk = (const void *)spot->data;
+    struct place place = PLACE(block->owner, block->bytenr, spot->key.objectid);
+
+    if (code == CHECK_CSUM_UNWRITTEN) {
+        place.start = le64_get(disk->disk_bytenr) + le64_get(disk->offset);
+        place.len = le64_get(disk->num_bytes);
+    }
+    report(c, code, place, "tree %llu block %llu item %u: inode %llu, extent at %llu %s",
+           LLU(block->owner), LLU(block->bytenr), spot->slot, LLU(spot->key.objectid),
+           LLU(spot->key.offset), what);
 }
 
 static void check_coverage(struct check *c, const struct block *block, struct inode_part *part,

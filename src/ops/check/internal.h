@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "disk/vol/vol.h"
 #include "ops/check/check.h"
+#include "ops/check/findings.h"
 #include "ops/check/ledger.h"
 #include "ops/check/pile.h"
 #include "ops/check/problems.h"
@@ -21,9 +22,10 @@
 
 /* ---- what is found --------------------------------------------------------------------------- */
 
-/* Where; 0: does not matter. */
+/* Where; 0: does not matter. The rest is for who repairs (struct check_finding). */
 struct place {
     uint64_t tree, block, ino;
+    uint64_t other, start, len;
 };
 
 #define PLACE(...) ((struct place){__VA_ARGS__})
@@ -116,6 +118,7 @@ struct check {
     struct env *env;
     struct vol *vol;
     const struct copse_check_options *options;
+    const struct check_sink *sink; /* NULL: nobody wants to know */
     const struct super *super;
     const struct format_limits *limits;
     uint32_t nodesize, sectorsize;
@@ -135,6 +138,7 @@ struct check {
     struct pile areas;      /* struct area, in order of address */
     struct pile gaps;       /* struct range: no extent there, without what is under superblocks */
     struct pile csums;      /* struct range: has checksums; neighbours are one */
+    struct pile suspects;   /* uint64_t: extents to be told to the sink whether they agree or not */
     bool extents_known, csums_known;
 
     /* Set while references are looked at once more, where they do not agree. */
@@ -242,6 +246,7 @@ uint64_t entry_numbers(const struct check *c, const struct spot *spot);
 int check_names(struct check *c, const struct tree_root *root) MUST_USE;
 
 /* recount.c: the references that do not agree */
+int suspect_extent(struct check *c, uint64_t bytenr) MUST_USE;
 int check_references(struct check *c) MUST_USE;
 void recount_meet(struct recount *recount, const struct reference *ref);
 

@@ -259,10 +259,12 @@ static const struct inode *find_inode(const struct names *names, uint64_t ino)
 static void bad_name(const struct names *names, enum check_code code, uint64_t ino,
                      const struct name *name, const char *what)
 {
-    report(names->c, code, PLACE(.tree = names->tree, .ino = ino),
-           "tree %llu directory %llu index %llu: \"%.*s\", inode %llu, %s", LLU(names->tree),
-           LLU(name->dir), LLU(name->index), name->len, (const char *)text_of(names, name),
-           LLU(name->ino), what);
+    report(
+        names->c, code,
+        PLACE(.tree = names->tree, .ino = ino, .other = ino == name->dir ? name->ino : name->dir),
+        "tree %llu directory %llu index %llu: \"%.*s\", inode %llu, %s", LLU(names->tree),
+        LLU(name->dir), LLU(name->index), name->len, (const char *)text_of(names, name),
+        LLU(name->ino), what);
 }
 
 static void check_entry(const struct names *names, const struct name *entry, const struct name *ref)
@@ -319,7 +321,7 @@ static void check_orphans(const struct names *names)
         uint64_t ino = *PILE_AT(&names->orphans, uint64_t, i);
 
         if (!find_inode(names, ino))
-            report(names->c, CHECK_ORPHAN_NO_INODE, PLACE(.tree = names->tree),
+            report(names->c, CHECK_ORPHAN_NO_INODE, PLACE(.tree = names->tree, .other = ino),
                    "tree %llu: an orphan item for inode %llu, which is not there", LLU(names->tree),
                    LLU(ino));
     }

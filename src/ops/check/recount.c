@@ -106,8 +106,76 @@ static void differ(struct check *c, enum check_code code, const struct reference
         snprintf(owner, sizeof(owner), "tree block %llu", LLU(ref->root));
         place = PLACE(.block = ref->root);
     }
+    place.other = ref->bytenr;
     report(c, code, place, "extent %llu, %s: %s by %s, %u times", LLU(ref->bytenr), size, what,
            owner, ref->count);
+}
+
+/* What lies at one address, for who repairs. */
+static size_t same_extent(const struct pile *pile, size_t at, uint64_t bytenr)
+{
+    size_t n = 0;
+
+    while (at + n < pile->count && PILE_AT(pile, struct reference, at + n)->bytenr == bytenr)
+        n++;
+    return n;
+}
+
+/*
+ * Its references agree with the trees, as far as is known, but not with its count, or where they
+ * stand: they are to be counted again, so that who repairs is told all of them.
+ */
+int suspect_extent(struct check *c, uint64_t bytenr)
+{
+    if (!c->sink)
+        return 0;
+    c->ledger[ledger_slot(c->seed, bytenr)]++;
+    return pile_push(&c->suspects, &bytenr);
+}
+
+static bool is_suspect(const struct check *c, uint64_t bytenr)
+{
+    for (size_t i = 0; i < c->suspects.count; i++)
+        if (*PILE_AT(&c->suspects, uint64_t, i) == bytenr)
+            return true;
+    return false;
+}
+
+static bool is_same(const struct check_extent *extent)
+{
+    if (extent->met_count != extent->listed_count)
+        return false;
+    for (size_t i = 0; i < extent->met_count; i++)
+        if (reference_order(&extent->met[i], &extent->listed[i]) != 0 ||
+            extent->met[i].count != extent->listed[i].count)
+            return false;
+    return true;
+}
+
+static int tell_extents(struct check *c, const struct pile *listed, const struct pile *met)
+{
+    size_t i = 0, j = 0;
+
+    while (c->sink && (i < listed->count || j < met->count)) {
+        struct check_extent extent = {.bytenr = UINT64_MAX};
+        const struct block *block;
+
+        if (i < listed->count)
+            extent.bytenr = PILE_AT(listed, struct reference, i)->bytenr;
+        if (j < met->count)
+            extent.bytenr = MIN(extent.bytenr, PILE_AT(met, struct reference, j)->bytenr);
+        extent.listed = PILE_AT(listed, struct reference, i);
+        extent.listed_count = same_extent(listed, i, extent.bytenr);
+        extent.met = PILE_AT(met, struct reference, j);
+        extent.met_count = same_extent(met, j, extent.bytenr);
+        block = find_block(c, extent.bytenr);
+        extent.full = block && (block->flags & BLOCK_FULL);
+        if (!is_same(&extent) || is_suspect(c, extent.bytenr))
+            TRY(c->sink->extent(c->sink->arg, &extent));
+        i += extent.listed_count;
+        j += extent.met_count;
+    }
+    return 0;
 }
 
 static void compare(struct check *c, const struct pile *listed, const struct pile *met)
@@ -147,7 +215,7 @@ static int recount(struct recount *r)
     merge(&r->listed);
     merge(&r->met);
     compare(c, &r->listed, &r->met);
-    return 0;
+    return tell_extents(c, &r->listed, &r->met);
 }
 
 static bool agrees(const uint64_t *ledger)

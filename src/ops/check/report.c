@@ -40,6 +40,26 @@ static struct found *new_found(struct check *c)
     return &c->found[c->found_count++];
 }
 
+static void tell_sink(struct check *c, enum check_code code, const struct place *place)
+{
+    const struct check_finding finding = {.code = code,
+                                          .tree = place->tree,
+                                          .block = place->block,
+                                          .ino = place->ino,
+                                          .other = place->other,
+                                          .start = place->start,
+                                          .len = place->len};
+    int ret = c->sink ? c->sink->finding(c->sink->arg, &finding) : 0;
+
+    if (ret < 0 && c->error == 0)
+        c->error = ret;
+}
+
+const char *check_code_name(enum check_code code)
+{
+    return rows[code].name;
+}
+
 void report(struct check *c, enum check_code code, struct place place, const char *fmt, ...)
 {
     char text[2 * FAIL_MESSAGE_MAX];
@@ -47,6 +67,7 @@ void report(struct check *c, enum check_code code, struct place place, const cha
     va_list args;
 
     SCOPED_LOCK(&c->lock);
+    tell_sink(c, code, &place);
     if (c->counts[code]++ >= KEPT_OF_A_KIND)
         return;
     va_start(args, fmt);
