@@ -200,7 +200,9 @@ static int write_tar(struct receiving *r, struct scratch *scratch)
 
     if (result != 0)
         return result;
-    result = restore_to_tar(r->cli, scratch, r->last, &file);
+    result = stream_begin_output(r->cli, &file);
+    if (result == 0)
+        result = restore_to_tar(r->cli, scratch, r->last, &file);
     int closed = stream_close(r->cli, &file);
     return result ? result : closed;
 }

@@ -188,6 +188,9 @@ static int send_chosen(struct sending *s, const char *arg, struct chosen *chosen
         cli_failed_in_library(false);
         return cli_fail_because(s->cli, arg, -EXDEV, "subvolumes of different file systems");
     }
+    result = stream_begin_output(s->cli, file);
+    if (result != 0)
+        return result;
     if (!s->quiet && s->verbose)
         fprintf(stderr, "At subvol %s\n", arg);
     progress_start(&s->bar, s->quiet);

@@ -5,10 +5,19 @@
 #include <sys/stat.h>
 
 #include "copy.h"
+#include "host.h"
+
+/* What only a copy can fail with; no errno is so large. */
+enum { ONTO_IMAGE = -100000, ONTO_ITSELF };
 
 void copy_failed(struct copy *copy, const char *shown, int err)
 {
-    copy->result = cli_fail(copy->cli, shown, err);
+    if (err == ONTO_IMAGE)
+        copy->result = cli_fail_because(copy->cli, shown, -EBUSY, OPEN_IMAGE);
+    else if (err == ONTO_ITSELF)
+        copy->result = cli_fail_because(copy->cli, shown, -EEXIST, "the same file");
+    else
+        copy->result = cli_fail(copy->cli, shown, err);
     copy->full |= err == -ENOSPC || err == -EDQUOT || err == -EROFS;
 }
 
@@ -36,6 +45,18 @@ static bool same_file(const struct step *step, struct file *other, const struct 
            st->subvol_ino == step->st.subvol_ino;
 }
 
+/* Whether an old file may be lost for the copy. */
+static int may_replace(const struct step *step, struct file *old, const struct copse_stat *st)
+{
+    if (same_file(step, old, st))
+        return failed_here(ONTO_ITSELF);
+    if (S_ISDIR(st->mode))
+        return failed_here(-EISDIR);
+    if (old->tree == host_tree() && host_path_is_open_image(old->path))
+        return failed_here(ONTO_IMAGE);
+    return 0;
+}
+
 /*
  * Makes way for the copy. 1: a regular file is there and stays, *out; 0: nothing is there any more.
  */
@@ -49,10 +70,8 @@ static int clear_the_way(const struct step *step, struct file *out)
     if (ret < 0)
         return ret;
     ret = file_stat(out, &st);
-    if (ret == 0 && same_file(step, out, &st))
-        ret = failed_here(-EEXIST);
-    else if (ret == 0 && S_ISDIR(st.mode))
-        ret = failed_here(-EISDIR);
+    if (ret == 0)
+        ret = may_replace(step, out, &st);
     if (ret == 0 && S_ISREG(st.mode) && S_ISREG(step->st.mode) &&
         !(step->copy->archive && st.nlink > 1))
         return 1;
@@ -96,10 +115,10 @@ static int open_through(const struct step *step, struct file *through, struct fi
     struct copse_stat st;
     int ret = file_stat(through, &st);
 
-    if (ret == 0 && same_file(step, through, &st))
-        ret = failed_here(-EEXIST);
-    else if (ret == 0 && !S_ISREG(st.mode))
-        ret = failed_here(S_ISDIR(st.mode) ? -EISDIR : -EINVAL);
+    if (ret == 0)
+        ret = may_replace(step, through, &st);
+    if (ret == 0 && !S_ISREG(st.mode))
+        ret = failed_here(-EINVAL);
     if (ret == 0)
         ret = file_set(through, COPSE_SET_SIZE, &empty);
     if (ret < 0)
@@ -260,8 +279,8 @@ static void copy_dir(const struct step *step)
         return;
     }
     if (is_top(copy, step->src, &step->st)) {
-        cli_failed_in_library(false);
-        copy_failed(copy, step->src_shown, -ELOOP);
+        copy->result = cli_fail_because(copy->cli, step->src_shown, -EINVAL,
+                                        "a directory cannot be copied into itself");
         return;
     }
     ret = step->name ? open_dir_copy(step, &made_dir, &made) : 0;

@@ -2,7 +2,10 @@
 #include "stream_io.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "host.h"
 
 int stream_open_input(struct cli *cli, const char *name, struct stream_file *out)
 {
@@ -24,10 +27,27 @@ int stream_open_output(struct cli *cli, const char *name, struct stream_file *ou
     if (!name)
         return 0;
     *out = (struct stream_file){
-        .fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600),
+        .fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600),
         .name = name,
+        .old = true,
     };
     return out->fd < 0 ? cli_fail(cli, name, -errno) : 0;
+}
+
+int stream_begin_output(struct cli *cli, struct stream_file *file)
+{
+    struct stat st;
+    int ret = 0;
+
+    if (!file->old)
+        return 0;
+    cli_failed_in_library(false);
+    if (host_is_open_image(file->fd))
+        return cli_fail_because(cli, file->name, -EBUSY, OPEN_IMAGE);
+    if (fstat(file->fd, &st) < 0 || (S_ISREG(st.st_mode) && ftruncate(file->fd, 0) < 0))
+        ret = -errno;
+    file->old = false;
+    return ret < 0 ? cli_fail(cli, file->name, ret) : 0;
 }
 
 int stream_close(struct cli *cli, struct stream_file *file)
