@@ -151,7 +151,7 @@ static int start_next(struct store *store)
 {
     struct engine *e = &store->engine;
 
-    e->durable_gen = e->txn.transid;
+    __atomic_store_n(&e->durable_gen, e->txn.transid, __ATOMIC_RELEASE);
     __atomic_store_n(&e->txn.transid, e->txn.transid + 1, __ATOMIC_RELAXED);
     forest_set_generation(e->forest, e->txn.transid);
     store->priv->commits++;

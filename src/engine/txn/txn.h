@@ -54,6 +54,12 @@ static inline bool engine_has(const struct engine *engine, uint64_t incompat_bit
     return (engine->incompat & incompat_bit) != 0;
 }
 
+/* durable_gen, for who does not hold the metadata lock: a commit may just be changing it. */
+static inline uint64_t engine_durable_gen(const struct engine *engine)
+{
+    return __atomic_load_n(&engine->durable_gen, __ATOMIC_ACQUIRE);
+}
+
 /* Fills in the constants from the superblock of vol and makes the forest; the roots stay empty. */
 int engine_init(struct engine *engine, struct vol *vol, uint64_t cache_bytes) MUST_USE;
 void engine_release(struct engine *engine);

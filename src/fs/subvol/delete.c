@@ -211,7 +211,7 @@ static uint64_t next_dead(struct fs *fs)
 {
     SCOPED_LOCK(&fs->dead->lock);
     for (struct dead *entry = fs->dead->first; entry; entry = entry->next)
-        if (!entry->stuck && entry->transid <= fs->store->engine.durable_gen)
+        if (!entry->stuck && entry->transid <= engine_durable_gen(&fs->store->engine))
             return entry->id;
     return 0;
 }
