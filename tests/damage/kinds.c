@@ -506,11 +506,22 @@ static void make_bases(void)
     env_seeded_free(env);
 }
 
+/* Without words all; else those whose names contain one of them. */
+static bool is_wanted(const char *name, char *const *words)
+{
+    if (!*words)
+        return true;
+    for (; *words; words++)
+        if (strstr(name, *words))
+            return true;
+    return false;
+}
+
 static size_t add_rows(struct CMUnitTest *tests, size_t count, const struct kind *kinds,
-                       const char *only)
+                       char *const *words)
 {
     for (; kinds->name; kinds++) {
-        if (only && !strstr(kinds->name, only))
+        if (!is_wanted(kinds->name, words))
             continue;
         INVARIANT(count < TESTS_MAX, "there is room for all rows");
         tests[count++] = (struct CMUnitTest){kinds->name, test_kind, NULL, NULL, (void *)kinds};
@@ -525,7 +536,7 @@ int main(int argc, char **argv)
                                                 kinds_repair};
     static const enum base_kind all[] = {BASE_DEFAULT, BASE_OLD, BASE_MIXED, BASE_ORPHANS};
     static struct CMUnitTest tests[TESTS_MAX];
-    const char *only = argc > 1 ? argv[1] : NULL;
+    const bool only = argc > 1;
     size_t count = 0;
 
     make_bases();
@@ -537,7 +548,7 @@ int main(int argc, char **argv)
             tests[count++] = (struct CMUnitTest){"a repair that is cut short", test_cut_short, NULL,
                                                  NULL, (void *)kind};
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
-        count = add_rows(tests, count, tables[i], only);
+        count = add_rows(tests, count, tables[i], argv + 1);
     int failed = _cmocka_run_group_tests("damage", tests, count, NULL, NULL);
     for (enum base_kind kind = BASE_DEFAULT; kind < BASE_ALL; kind++) {
         walk_free(&sound[kind]);

@@ -49,9 +49,14 @@ static int load_chunk_tree(struct store *store)
     int ret = tree_search_ge(&e->chunk_tree, &key, &path);
     for (; ret == 0; ret = path_next(&path)) {
         path_key(&path, &key);
-        if (key.type == KEY_CHUNK_ITEM)
-            TRY(load_chunk(store, &path, &key));
-        else if (key.type == KEY_DEV_ITEM)
+        if (key.type == KEY_CHUNK_ITEM) {
+            int chunk = load_chunk(store, &path, &key);
+
+            /* What cannot be may be made again by who repairs. */
+            if (chunk == -ENOMEM || !store->priv->repair)
+                TRY(chunk);
+        }
+        if (key.type == KEY_DEV_ITEM)
             TRY(load_device(store, &path));
     }
     return ret < 0 ? fail_context(ret, "chunk tree") : 0;

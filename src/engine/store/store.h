@@ -23,7 +23,8 @@ struct store_options {
     bool readonly;
     uint64_t cache_bytes; /* nodes; 0: 64 MiB */
     bool discard;
-    /* What block groups and the free-space tree say is not believed (space_open_for_repair). */
+    /* What block groups and the free-space tree say is not believed (space_open_for_repair), and
+     * chunk items that cannot be are left out. */
     bool repair;
 };
 

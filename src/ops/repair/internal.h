@@ -16,10 +16,11 @@
 
 /* In which order things are put right; each needs those before it. */
 enum stage {
-    STAGE_NONE,  /* cannot be */
-    STAGE_SUPER, /* superblocks, copies of blocks, the log: bytes on the device */
-    STAGE_SPACE, /* device extents, block groups, the extent tree, free space */
-    STAGE_FILES, /* all that lies in trees of files, checksums, subvolumes */
+    STAGE_NONE,   /* cannot be */
+    STAGE_SUPER,  /* superblocks, copies of blocks, the log: bytes on the device */
+    STAGE_CHUNKS, /* chunk items that are lost */
+    STAGE_SPACE,  /* device extents, block groups, the extent tree, free space */
+    STAGE_FILES,  /* all that lies in trees of files, checksums, subvolumes */
     STAGES
 };
 
@@ -56,6 +57,9 @@ void known_free(struct job *job);
 int repair_super(struct job *job) MUST_USE;
 /* Replays a log, or drops it where that is impossible; before anything else is committed. */
 int repair_log(struct job *job) MUST_USE;
+
+/* chunks.c */
+int repair_chunks(struct job *job) MUST_USE;
 
 /* space.c */
 int repair_space(struct job *job) MUST_USE;

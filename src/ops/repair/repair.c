@@ -107,6 +107,20 @@ static bool bars_writing(enum check_code code)
     }
 }
 
+/* Something is where no chunk is: to be made again before anything else is allocated or removed. */
+static bool chunk_is_lost(const struct job *job)
+{
+    bool outside = false, group = false;
+
+    for (size_t i = 0; i < job->findings.count; i++) {
+        enum check_code code = PILE_AT(&job->findings, struct check_finding, i)->code;
+
+        outside |= code == CHECK_EXTENT_OUTSIDE;
+        group |= code == CHECK_GROUP_NO_CHUNK;
+    }
+    return outside && group;
+}
+
 /* ---- one check ------------------------------------------------------------------------------- */
 
 static int take_finding(void *arg, const struct check_finding *finding)
@@ -177,7 +191,8 @@ static uint64_t fingerprint(const struct job *job, enum stage stage)
     for (size_t i = 0; i < job->findings.count; i++) {
         const struct check_finding *f = PILE_AT(&job->findings, struct check_finding, i);
 
-        if (stage_of(f->code) == stage)
+        if (stage_of(f->code) == stage ||
+            (stage == STAGE_CHUNKS && f->code == CHECK_GROUP_NO_CHUNK))
             sum +=
                 mix(mix(mix(mix(mix(f->code + 1, f->tree), f->ino), f->other), f->start), f->len);
     }
@@ -186,6 +201,8 @@ static uint64_t fingerprint(const struct job *job, enum stage stage)
 
 static bool has_work(const struct job *job, enum stage stage)
 {
+    if (stage == STAGE_CHUNKS)
+        return chunk_is_lost(job);
     for (size_t i = 0; i < job->findings.count; i++) {
         enum check_code code = PILE_AT(&job->findings, struct check_finding, i)->code;
 
@@ -214,7 +231,7 @@ static enum stage next_stage(struct job *job, struct attempts *attempts)
     for (enum stage stage = STAGE_SUPER; stage < STAGES; stage++) {
         uint64_t print;
 
-        if (stage > STAGE_SUPER && writing_is_barred(job))
+        if (stage > STAGE_CHUNKS && writing_is_barred(job))
             return STAGE_NONE;
         if (!has_work(job, stage))
             continue;
@@ -232,6 +249,8 @@ static int run_stage(struct job *job, enum stage stage)
     switch (stage) {
     case STAGE_SUPER:
         return repair_super(job);
+    case STAGE_CHUNKS:
+        return repair_chunks(job);
     case STAGE_SPACE:
         TRY(repair_log(job));
         return repair_space(job);
