@@ -321,15 +321,33 @@ static void serve(struct fs *fs, struct request *requests)
     pthread_mutex_unlock(&logs->lock);
 }
 
+/*
+ * Whether there is nothing to do. A commit takes note of changes when it begins, long before it is
+ * durable: whoever comes meanwhile waits for its end, and hears of it when it failed.
+ */
+static int all_is_durable(struct store *store, bool *is)
+{
+    *is = false;
+    if (store_is_changed(store))
+        return 0;
+    store_read_lock(store);
+    *is = !store_is_changed(store);
+    int ret = *is ? txn_writable(&store->engine) : 0;
+    store_read_unlock(store);
+    return ret;
+}
+
 int fsync_inode(struct inode *inode)
 {
     struct fs *fs = inode->fs;
     struct logs *logs = fs->logs;
     struct request request = {.inode = inode};
+    bool nothing;
 
     if (store_readonly(fs->store))
         return store_commit(fs->store); /* which says why */
-    if (!store_is_changed(fs->store))
+    TRY(all_is_durable(fs->store, &nothing));
+    if (nothing)
         return 0;
     pthread_mutex_lock(&logs->lock);
     request.next = logs->queue;

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Promise 6: an fsync that returns 0 made it durable. Also where another thread's commit has taken
+ * the changes, and is not done yet, or failed.
+ */
+#include "base/test/unit.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/bits.h"
+#include "base/env.h"
+#include "disk/dev/dev.h"
+#include "disk/format/format.h"
+#include "fs/mount/mount.h"
+#include "ops/mkfs/mkfs.h"
+
+#define YIELDS 100000 /* for a thread that does not wait to come to its end */
+
+static const struct copse_cred root_cred;
+
+/* A device whose flushes fail, or let another thread fsync while they go on. */
+struct gate {
+    struct dev dev;
+    struct dev *lower;
+    bool fail, open;
+    struct mount *m;
+    struct inode *file;
+    pthread_t thread;
+    bool started;
+    int ret;
+    atomic_bool returned, super_written, was_written;
+};
+
+static struct gate *gate_of(struct dev *dev)
+{
+    return (struct gate *)dev;
+}
+
+static int gate_read(struct dev *dev, uint64_t off, void *buf, size_t len)
+{
+    return dev_read(gate_of(dev)->lower, off, buf, len);
+}
+
+static int gate_write(struct dev *dev, uint64_t off, const void *buf, size_t len)
+{
+    struct gate *gate = gate_of(dev);
+
+    int ret = dev_write(gate->lower, off, buf, len);
+    if (off == super_offset(0) && gate->started)
+        atomic_store(&gate->super_written, true);
+    return ret;
+}
+
+static void *fsync_it(void *arg)
+{
+    struct gate *gate = arg;
+
+    gate->ret = mount_fsync(gate->m, gate->file, false);
+    atomic_store(&gate->was_written, atomic_load(&gate->super_written));
+    atomic_store(&gate->returned, true);
+    return NULL;
+}
+
+static int gate_flush(struct dev *dev)
+{
+    struct gate *gate = gate_of(dev);
+
+    if (gate->fail)
+        return fail(-EIO, "flush failed");
+    if (gate->open) {
+        gate->open = false;
+        gate->started = pthread_create(&gate->thread, NULL, fsync_it, gate) == 0;
+        for (unsigned i = 0; i < YIELDS && !atomic_load(&gate->returned); i++)
+            sched_yield();
+    }
+    return dev_flush(gate->lower);
+}
+
+static int gate_discard(struct dev *dev, uint64_t off, uint64_t len)
+{
+    return dev_discard(gate_of(dev)->lower, off, len);
+}
+
+static void gate_close(struct dev *dev)
+{
+    (void)dev; /* it is the test's */
+}
+
+static const struct dev_ops gate_ops = {
+    .name = "gate",
+    .read = gate_read,
+    .write = gate_write,
+    .flush = gate_flush,
+    .discard = gate_discard,
+    .close = gate_close,
+};
+
+static void ok(int ret)
+{
+    if (ret < 0)
+        print_error("%d: %s\n", ret, fail_message());
+    assert_int_equal(ret, 0);
+}
+
+/* A file with data that no commit has seen. */
+static void gate_new(struct gate *gate, struct env *env)
+{
+    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
+    struct mkfs_options mkfs = MKFS_OPTIONS_INIT;
+    struct dev *dev = &gate->dev;
+    static char label[] = "gate";
+    size_t done;
+
+    *gate = (struct gate){.lower = dev_mem_new(256 * MIB)};
+    assert_non_null(gate->lower);
+    gate->dev = (struct dev){.ops = &gate_ops, .size = gate->lower->size, .label = label};
+    ok(mkfs_run(env, gate->lower, &mkfs, NULL));
+    ok(mount_open(env, &dev, 1, &options, &gate->m));
+    ok(mount_mknod(gate->m, gate->m->root, "file", 4, S_IFREG | 0644, 0, &root_cred, &gate->file));
+    ok(mount_pwrite(gate->m, gate->file, "content", 7, 0, &done));
+}
+
+static void an_fsync_waits_for_the_commit_of_another(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    gate.open = true;
+    ok(mount_sync(gate.m));
+    assert_true(gate.started);
+    pthread_join(gate.thread, NULL);
+    assert_int_equal(gate.ret, 0);
+    assert_true(gate.was_written);
+    inode_put(gate.file);
+    ok(mount_close(gate.m));
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
+static void an_fsync_behind_a_failed_commit_fails(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    gate.fail = true;
+    assert_true(mount_sync(gate.m) < 0);
+    gate.fail = false;
+    assert_true(mount_fsync(gate.m, gate.file, false) < 0);
+    inode_put(gate.file);
+    assert_true(mount_close(gate.m) < 0);
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_fsync_waits_for_the_commit_of_another),
+        cmocka_unit_test(an_fsync_behind_a_failed_commit_fails),
+    };
+
+    return cmocka_run_group_tests_name("mount/durable", tests, NULL, NULL);
+}
