@@ -192,6 +192,9 @@ static void make_subvolumes(struct mount *m)
     write_at(m, inode, "inside", 6, 0);
     mount_put(m, inode);
     mount_put(m, subvol);
+    /* Counted anew wherever references were repaired behind their back. */
+    ok(mount_quota_enable(m, false));
+    ok(mount_sync(m));
     ok(mount_subvol_snapshot(m, m->root, m->root, "snap", 4, &options, &inode));
     mount_put(m, inode);
 }

@@ -250,6 +250,7 @@ static int run_stage(struct job *job, enum stage stage)
     case STAGE_SUPER:
         return repair_super(job);
     case STAGE_CHUNKS:
+        TRY(repair_log(job));
         return repair_chunks(job);
     case STAGE_SPACE:
         TRY(repair_log(job));

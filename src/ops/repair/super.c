@@ -168,6 +168,37 @@ static int has_log(struct job *job, bool *out)
     return 0;
 }
 
+/* Space in use looks free, so that replaying might write over it. */
+static bool space_is_unsafe(const struct job *job)
+{
+    for (size_t i = 0; i < job->findings.count; i++) {
+        switch (PILE_AT(&job->findings, struct check_finding, i)->code) {
+        case CHECK_CHUNK_BAD:
+        case CHECK_CHUNK_NO_DEVICE_EXTENT:
+        case CHECK_CHUNK_NO_GROUP:
+        case CHECK_GROUP_NO_CHUNK:
+        case CHECK_GROUP_MISMATCH:
+        case CHECK_EXTENT_OUTSIDE:
+        case CHECK_REF_MISSING:
+        case CHECK_FREE_EXTRA:
+            return true;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
+static int lose_log(struct job *job, const char *why)
+{
+    env_note(job->env, NOTE_WARNING,
+             "repair: the log cannot be replayed on this damage, so what was fsynced last is lost: "
+             "%s",
+             why);
+    fail_clear();
+    return 0;
+}
+
 /* A commit drops the log, so what it holds has to be brought back before. */
 int repair_log(struct job *job)
 {
@@ -179,15 +210,12 @@ int repair_log(struct job *job)
     TRY(has_log(job, &log));
     if (!log)
         return 0;
+    if (space_is_unsafe(job))
+        return lose_log(job, "nobody knows which space is free");
     view = dev_borrow(job->dev);
     if (!view)
         return fail(-ENOMEM, "repair");
     if (mount_open(job->env, &view, 1, &options, &m) == 0)
         return mount_close(m);
-    env_note(job->env, NOTE_WARNING,
-             "repair: the log cannot be replayed on this damage, so what was fsynced last is lost: "
-             "%s",
-             fail_message());
-    fail_clear();
-    return 0;
+    return lose_log(job, fail_message());
 }
