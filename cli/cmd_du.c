@@ -13,6 +13,7 @@
 #include "session.h"
 #include "size.h"
 #include "text.h"
+#include "volume.h"
 
 /* Ranges of shared space, by address. */
 struct ranges {
@@ -184,17 +185,74 @@ static int count_argument(struct counting *du, const char *arg)
     return du->result;
 }
 
+/* ---- what deleting would free ---------------------------------------------------------------- */
+
+static void print_exclusive(struct counting *du, const char *path,
+                            const struct copse_exclusive *sum)
+{
+    char a[SIZE_TEXT_MAX], b[SIZE_TEXT_MAX], c[SIZE_TEXT_MAX];
+    struct json_object *json;
+
+    if (du->json) {
+        json = json_object_new_object();
+        json_object_object_add(json, "path", json_bytes(path, strlen(path)));
+        json_object_object_add(json, "data", json_uint(sum->data_bytes));
+        json_object_object_add(json, "metadata", json_uint(sum->metadata_bytes));
+        json_object_array_add(du->json, json);
+        return;
+    }
+    printf("%10s  %10s  %10s  ", size_text(sum->data_bytes + sum->metadata_bytes, du->mode, a),
+           size_text(sum->data_bytes, du->mode, b), size_text(sum->metadata_bytes, du->mode, c));
+    print_name(path, strlen(path));
+    putchar('\n');
+}
+
+static int exclusive_argument(struct counting *du, const char *arg)
+{
+    struct copse_exclusive sum;
+    struct place place;
+    struct file file;
+    int result = place_open(du->cli, arg, WANT_LOOK, true, &place, &file), ret;
+
+    if (result != 0)
+        return result;
+    ret = volume_exclusive(&place, &sum);
+    if (ret < 0)
+        result = cli_fail(du->cli, place.shown, ret);
+    else
+        print_exclusive(du, place.path, &sum);
+    file_close(&file);
+    place_free(&place);
+    return result;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+static void print_heading(bool exclusive)
+{
+    if (exclusive)
+        printf("%10s  %10s  %10s  Filename\n", "Freed", "Data", "Metadata");
+    else
+        printf("%10s  %10s  %10s  Filename\n", "Total", "Exclusive", "Set shared");
+}
+
+enum { OPTION_EXCLUSIVE = 512 };
+
 int cmd_du(struct cli *cli, int argc, char **argv)
 {
-    static const struct option longs[] = {
-        SIZE_OPTIONS_LONG, {"summarize", no_argument, NULL, 's'}, {0}};
+    static const struct option longs[] = {SIZE_OPTIONS_LONG,
+                                          {"summarize", no_argument, NULL, 's'},
+                                          {"exclusive", no_argument, NULL, OPTION_EXCLUSIVE},
+                                          {0}};
     struct counting du = {.cli = cli, .mode = SIZE_MODE_DEFAULT};
-    bool started = false;
+    bool started = false, exclusive = false;
     int option, result = 0;
 
     while ((option = cli_option(cli, argc, argv, "s" SIZE_OPTIONS_SHORT, longs, &started)) >= 0) {
         if (option == 's')
             du.sums_only = true;
+        else if (option == OPTION_EXCLUSIVE)
+            exclusive = true;
         else if (!take_size_option(option, &du.mode))
             return EXIT_USAGE;
     }
@@ -203,13 +261,13 @@ int cmd_du(struct cli *cli, int argc, char **argv)
     if (cli->json)
         du.json = json_object_new_array();
     else
-        printf("%10s  %10s  %10s  Filename\n", "Total", "Exclusive", "Set shared");
+        print_heading(exclusive);
     for (int i = optind; i < argc; i++) {
-        int one = count_argument(&du, argv[i]);
+        int one = exclusive ? exclusive_argument(&du, argv[i]) : count_argument(&du, argv[i]);
         result = result ? result : one;
     }
     if (du.json)
-        json_print("filesystem-du", du.json);
+        json_print(exclusive ? "filesystem-du-exclusive" : "filesystem-du", du.json);
     seen_free(&du.seen);
     return result;
 }

@@ -1,221 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* subvolume list, show, get-default, set-default: as btrfs prints them. */
+/* subvolume show, get-default, set-default: as btrfs prints them. */
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "qgroups.h"
 #include "size.h"
 #include "subvols.h"
 #include "text.h"
-
-#define TOP_LEVEL 5
-#define FLAG_READONLY 1
-
-struct columns {
-    bool all, only_in, parent, creation, generation, uuid, parent_uuid, received_uuid;
-    bool table, snapshots, readonly, deleted;
-    uint64_t here; /* the subvolume that was asked about: with all or only_in */
-};
-
-static bool is_snapshot(const struct copse_subvol *subvol)
-{
-    static const uint8_t none[16];
-
-    return memcmp(subvol->parent_uuid, none, sizeof(none)) != 0;
-}
-
-static bool wanted(const struct columns *columns, const struct copse_subvol *subvol)
-{
-    return subvol->id != TOP_LEVEL && subvol->deleted == columns->deleted &&
-           (!columns->only_in || subvol->parent_id == columns->here) &&
-           (!columns->snapshots || is_snapshot(subvol)) &&
-           (!columns->readonly || (subvol->flags & FLAG_READONLY));
-}
-
-/* With all, what does not lie directly in the subvolume asked about is shown from the top level. */
-static void print_path(const struct columns *columns, const struct copse_subvol *subvol)
-{
-    if (subvol->deleted) {
-        puts("DELETED");
-        return;
-    }
-    if (columns->all && subvol->parent_id != columns->here)
-        fputs("<FS_TREE>/", stdout);
-    print_name(subvol->path, strlen(subvol->path));
-    putchar('\n');
-}
-
-/* "2026-11-20 16:19:45", or "-" for none. */
-static const char *time_or_dash(const struct timespec *time, const char *format,
-                                char buf[TIME_TEXT_MAX])
-{
-    struct tm tm;
-
-    if (time->tv_sec == 0 || !localtime_r(&time->tv_sec, &tm) ||
-        strftime(buf, TIME_TEXT_MAX, format, &tm) == 0)
-        strcpy(buf, "-");
-    return buf;
-}
-
-static void print_line(const struct columns *columns, const struct copse_subvol *subvol)
-{
-    char buf[UUID_TEXT_MAX], when[TIME_TEXT_MAX];
-
-    printf("ID %llu gen %llu ", LLU(subvol->id), LLU(subvol->generation));
-    if (columns->creation || columns->snapshots)
-        printf("cgen %llu ", LLU(subvol->creation_generation));
-    if (columns->parent)
-        printf("parent %llu ", LLU(subvol->parent_id));
-    printf("top level %llu ", LLU(subvol->parent_id));
-    if (columns->snapshots)
-        printf("otime %s ", time_or_dash(&subvol->otime, "%Y-%m-%d %H:%M:%S", when));
-    if (columns->parent_uuid)
-        printf("parent_uuid %-36s ", uuid_or_dash(subvol->parent_uuid, buf));
-    if (columns->received_uuid)
-        printf("received_uuid %-36s ", uuid_or_dash(subvol->received_uuid, buf));
-    if (columns->uuid)
-        printf("uuid %-36s ", uuid_or_dash(subvol->uuid, buf));
-    fputs("path ", stdout);
-    print_path(columns, subvol);
-}
-
-/* ---- as a table ------------------------------------------------------------------------------ */
-
-static void table_heading(const struct columns *columns)
-{
-    const struct {
-        bool shown;
-        const char *name;
-    } all[] = {
-        {true, "ID\t"},
-        {true, "gen\t"},
-        {columns->creation || columns->snapshots, "cgen\t"},
-        {columns->parent, "parent\t"},
-        {true, "top level\t"},
-        {columns->snapshots, "otime\t"},
-        {columns->parent_uuid, "parent_uuid\t"},
-        {columns->received_uuid, "received_uuid\t"},
-        {columns->uuid, "uuid\t"},
-        {true, "path\t"},
-    };
-
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-        fputs(all[i].shown ? all[i].name : "", stdout);
-    putchar('\n');
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-        for (size_t j = 0; all[i].shown && j + 1 < strlen(all[i].name); j++)
-            putchar('-');
-        fputs(all[i].shown ? "\t" : "", stdout);
-    }
-    putchar('\n');
-}
-
-static void table_line(const struct columns *columns, const struct copse_subvol *subvol)
-{
-    char buf[UUID_TEXT_MAX], when[TIME_TEXT_MAX];
-
-    printf("%llu\t%llu\t", LLU(subvol->id), LLU(subvol->generation));
-    if (columns->creation || columns->snapshots)
-        printf("%llu\t", LLU(subvol->creation_generation));
-    if (columns->parent)
-        printf("%llu\t", LLU(subvol->parent_id));
-    printf("%llu\t\t", LLU(subvol->parent_id));
-    if (columns->snapshots)
-        printf("%s\t", time_or_dash(&subvol->otime, "%Y-%m-%d %H:%M:%S", when));
-    if (columns->parent_uuid)
-        printf("%-36s\t", uuid_or_dash(subvol->parent_uuid, buf));
-    if (columns->received_uuid)
-        printf("%-36s\t", uuid_or_dash(subvol->received_uuid, buf));
-    if (columns->uuid)
-        printf("%-36s\t", uuid_or_dash(subvol->uuid, buf));
-    print_path(columns, subvol);
-}
-
-static void add_uuid(struct json_object *json, const char *name, const uint8_t uuid[16])
-{
-    char buf[UUID_TEXT_MAX];
-
-    json_object_object_add(json, name, json_object_new_string(uuid_or_dash(uuid, buf)));
-}
-
-static struct json_object *subvol_json(const struct copse_subvol *subvol)
-{
-    struct json_object *json = json_object_new_object();
-
-    json_object_object_add(json, "ID", json_uint(subvol->id));
-    json_object_object_add(json, "gen", json_uint(subvol->generation));
-    json_object_object_add(json, "cgen", json_uint(subvol->creation_generation));
-    json_object_object_add(json, "parent", json_uint(subvol->parent_id));
-    json_object_object_add(json, "top level", json_uint(subvol->parent_id));
-    json_object_object_add(json, "readonly",
-                           json_object_new_boolean((subvol->flags & FLAG_READONLY) != 0));
-    json_object_object_add(json, "otime", json_time(&subvol->otime));
-    add_uuid(json, "parent_uuid", subvol->parent_uuid);
-    add_uuid(json, "received_uuid", subvol->received_uuid);
-    add_uuid(json, "uuid", subvol->uuid);
-    json_object_object_add(
-        json, "path",
-        json_bytes(subvol->path ? subvol->path : "", subvol->path ? strlen(subvol->path) : 0));
-    return json;
-}
-
-static void print_list(struct cli *cli, const struct columns *columns,
-                       const struct subvols *subvols)
-{
-    struct json_object *list = cli->json ? json_object_new_array() : NULL;
-
-    if (columns->table && !list)
-        table_heading(columns);
-    for (size_t i = 0; i < subvols->count; i++) {
-        const struct copse_subvol *subvol = &subvols->list[i];
-        if (!wanted(columns, subvol))
-            continue;
-        if (list)
-            json_object_array_add(list, subvol_json(subvol));
-        else if (columns->table)
-            table_line(columns, subvol);
-        else
-            print_line(columns, subvol);
-    }
-    if (list)
-        json_print("subvolume-list", list);
-}
-
-int cmd_subvolume_list(struct cli *cli, int argc, char **argv)
-{
-    static const char letters[] = "apcguqRtsrod";
-    struct columns columns = {0};
-    bool *const fields[] = {&columns.all,           &columns.parent,  &columns.creation,
-                            &columns.generation,    &columns.uuid,    &columns.parent_uuid,
-                            &columns.received_uuid, &columns.table,   &columns.snapshots,
-                            &columns.readonly,      &columns.only_in, &columns.deleted};
-    struct place place;
-    struct subvols subvols = {0};
-    bool started = false, is_root;
-    int option, result;
-
-    while ((option = cli_option(cli, argc, argv, letters, NULL, &started)) >= 0) {
-        if (option == '?')
-            return EXIT_USAGE;
-        *fields[strchr(letters, option) - letters] = true;
-    }
-    result = cli_count(cli, argc, cli->shell ? 0 : 1, 1);
-    if (result == 0)
-        result = place_volume(cli, argv[optind], WANT_LOOK, &place);
-    if (result != 0)
-        return result;
-    if (columns.all || columns.only_in)
-        result = subvol_of_place(cli, &place, &columns.here, &is_root);
-    if (result == 0)
-        result = subvols_load(cli, &place, &subvols);
-    if (result == 0)
-        print_list(cli, &columns, &subvols);
-    subvols_free(&subvols);
-    place_free(&place);
-    return result;
-}
 
 /* ---- show ------------------------------------------------------------------------------------ */
 
@@ -223,7 +17,7 @@ static const char *last_of(const struct copse_subvol *subvol)
 {
     const char *slash = strrchr(subvol->path, '/');
 
-    return subvol->id == TOP_LEVEL ? "<FS_TREE>" : slash ? slash + 1 : subvol->path;
+    return subvol->id == SUBVOL_TOP_LEVEL ? "<FS_TREE>" : slash ? slash + 1 : subvol->path;
 }
 
 static void print_field(const char *name, const char *value)
@@ -236,7 +30,7 @@ static void print_snapshots(const struct copse_subvol *subvol, const struct subv
     puts("\tSnapshot(s):");
     for (size_t i = 0; i < subvols->count; i++) {
         const struct copse_subvol *other = &subvols->list[i];
-        if (is_snapshot(other) && other->id != subvol->id && !other->deleted &&
+        if (subvol_is_snapshot(other) && other->id != subvol->id && !other->deleted &&
             memcmp(other->parent_uuid, subvol->uuid, sizeof(subvol->uuid)) == 0)
             printf("\t\t\t\t%s\n", other->path);
     }
@@ -247,7 +41,7 @@ static void print_subvol(const struct copse_subvol *subvol, const struct subvols
     static const char format[] = "%Y-%m-%d %H:%M:%S %z";
     char buf[UUID_TEXT_MAX], when[TIME_TEXT_MAX];
 
-    puts(subvol->id == TOP_LEVEL ? "/" : subvol->path);
+    puts(subvol->id == SUBVOL_TOP_LEVEL ? "/" : subvol->path);
     print_field("Name: \t\t", last_of(subvol));
     print_field("UUID: \t\t", uuid_or_dash(subvol->uuid, buf));
     print_field("Parent UUID: \t", uuid_or_dash(subvol->parent_uuid, buf));
@@ -258,12 +52,51 @@ static void print_subvol(const struct copse_subvol *subvol, const struct subvols
     printf("\tGen at creation: \t%llu\n", LLU(subvol->creation_generation));
     printf("\tParent ID: \t\t%llu\n", LLU(subvol->parent_id));
     printf("\tTop level ID: \t\t%llu\n", LLU(subvol->parent_id));
-    print_field("Flags: \t\t", subvol->flags & FLAG_READONLY ? "readonly" : "-");
+    print_field("Flags: \t\t", subvol->flags & SUBVOL_READONLY ? "readonly" : "-");
     printf("\tSend transid: \t\t%llu\n", LLU(subvol->stransid));
     print_field("Send time: \t", time_or_dash(&subvol->stime, format, when));
     printf("\tReceive transid: \t%llu\n", LLU(subvol->rtransid));
     print_field("Receive time: \t", time_or_dash(&subvol->rtime, format, when));
     print_snapshots(subvol, subvols);
+}
+
+static void print_limit(const char *name, bool limited, uint64_t bytes, struct size_mode mode)
+{
+    char buf[SIZE_TEXT_MAX];
+
+    printf("\t  Limit %s:\t%s\n", name, limited ? size_text(bytes, mode, buf) : "-");
+}
+
+/* Its quota group, where there are any. */
+static void print_group(const struct copse_subvol *subvol, const struct qgroups *qgroups,
+                        struct size_mode mode)
+{
+    char buf[SIZE_TEXT_MAX];
+
+    for (size_t i = 0; i < qgroups->count; i++) {
+        const struct copse_qgroup *group = &qgroups->list[i];
+
+        if (group->id != subvol->id)
+            continue;
+        printf("\tQuota group:\t\t0/%llu\n", LLU(group->id));
+        print_limit("referenced", group->limits & COPSE_QGROUP_MAX_RFER, group->max_referenced,
+                    mode);
+        print_limit("exclusive", group->limits & COPSE_QGROUP_MAX_EXCL, group->max_exclusive, mode);
+        printf("\t  Usage referenced:\t%s\n", size_text(group->referenced, mode, buf));
+        printf("\t  Usage exclusive:\t%s\n", size_text(group->exclusive, mode, buf));
+    }
+}
+
+/* None where quotas are off. */
+static int load_groups(struct cli *cli, const struct place *place, struct qgroups *out)
+{
+    struct copse_quota_status status;
+    int ret = volume_quota_status(place, &status);
+
+    *out = (struct qgroups){0};
+    if (ret < 0)
+        return cli_fail(cli, place->shown, ret);
+    return status.mode == COPSE_QUOTA_OFF ? 0 : qgroups_load(cli, place, out);
 }
 
 static void print_subvol_json(const struct copse_subvol *subvol, const struct subvols *subvols)
@@ -272,12 +105,12 @@ static void print_subvol_json(const struct copse_subvol *subvol, const struct su
 
     json_object_object_add(json, "name", json_object_new_string(last_of(subvol)));
     json_object_object_add(
-        json, "flags", json_object_new_string(subvol->flags & FLAG_READONLY ? "readonly" : "-"));
+        json, "flags", json_object_new_string(subvol->flags & SUBVOL_READONLY ? "readonly" : "-"));
     json_object_object_add(json, "stransid", json_uint(subvol->stransid));
     json_object_object_add(json, "rtransid", json_uint(subvol->rtransid));
     for (size_t i = 0; i < subvols->count; i++) {
         const struct copse_subvol *other = &subvols->list[i];
-        if (is_snapshot(other) &&
+        if (subvol_is_snapshot(other) &&
             memcmp(other->parent_uuid, subvol->uuid, sizeof(subvol->uuid)) == 0)
             json_object_array_add(list, json_bytes(other->path, strlen(other->path)));
     }
@@ -299,6 +132,7 @@ static const struct copse_subvol *find_uuid(const struct subvols *subvols, const
 struct show {
     uint64_t id;
     const char *uuid;
+    struct size_mode mode;
 };
 
 /* Which one is asked for: by id, by uuid, or the one whose root the path is. */
@@ -321,36 +155,54 @@ static int choose(struct cli *cli, const struct show *show, const struct place *
     return *out ? 0 : cli_fail_because(cli, place->shown, -ENOENT, "no such subvolume");
 }
 
-int cmd_subvolume_show(struct cli *cli, int argc, char **argv)
+static int show_one(struct cli *cli, const struct show *show, const struct place *place)
 {
     const struct copse_subvol *subvol;
-    struct place place;
+    struct qgroups qgroups = {0};
     struct subvols subvols;
-    struct show show = {0};
+    int result = subvols_load(cli, place, &subvols);
+
+    if (result == 0)
+        result = choose(cli, show, place, &subvols, &subvol);
+    if (result == 0)
+        result = load_groups(cli, place, &qgroups);
+    if (result == 0 && cli->json) {
+        print_subvol_json(subvol, &subvols);
+    } else if (result == 0) {
+        print_subvol(subvol, &subvols);
+        print_group(subvol, &qgroups, show->mode);
+    }
+    qgroups_free(&qgroups);
+    subvols_free(&subvols);
+    return result;
+}
+
+int cmd_subvolume_show(struct cli *cli, int argc, char **argv)
+{
+    static const struct option longs[] = {SIZE_OPTIONS_LONG,
+                                          {"rootid", required_argument, NULL, 'r'},
+                                          {"uuid", required_argument, NULL, 'u'},
+                                          {0}};
+    struct show show = {.mode = SIZE_MODE_DEFAULT};
+    struct place place;
     bool started = false;
     int option, result;
 
-    while ((option = cli_option(cli, argc, argv, "r:u:", NULL, &started)) >= 0) {
-        if (option == '?')
-            return EXIT_USAGE;
+    while ((option = cli_option(cli, argc, argv, "r:u:" SIZE_OPTIONS_SHORT, longs, &started)) >=
+           0) {
         if (option == 'u')
             show.uuid = optarg;
-        else if (!parse_number(optarg, &show.id))
+        else if (option == 'r' && !parse_number(optarg, &show.id))
             return cli_usage(cli, "-r %s: not a number", optarg);
+        else if (option != 'r' && !take_size_option(option, &show.mode))
+            return EXIT_USAGE;
     }
     if (cli_count(cli, argc, 1, 1) != 0)
         return EXIT_USAGE;
     result = place_volume(cli, argv[optind], WANT_LOOK, &place);
     if (result != 0)
         return result;
-    result = subvols_load(cli, &place, &subvols);
-    if (result == 0)
-        result = choose(cli, &show, &place, &subvols, &subvol);
-    if (result == 0 && cli->json)
-        print_subvol_json(subvol, &subvols);
-    else if (result == 0)
-        print_subvol(subvol, &subvols);
-    subvols_free(&subvols);
+    result = show_one(cli, &show, &place);
     place_free(&place);
     return result;
 }
@@ -363,8 +215,8 @@ static void print_default(struct cli *cli, const struct subvols *subvols, uint64
 
     if (cli->json && subvol)
         json_print("subvolume-get-default", subvol_json(subvol));
-    else if (id == TOP_LEVEL || !subvol)
-        printf("ID %llu%s\n", LLU(id), id == TOP_LEVEL ? " (FS_TREE)" : "");
+    else if (id == SUBVOL_TOP_LEVEL || !subvol)
+        printf("ID %llu%s\n", LLU(id), id == SUBVOL_TOP_LEVEL ? " (FS_TREE)" : "");
     else
         printf("ID %llu gen %llu top level %llu path %s\n", LLU(id), LLU(subvol->generation),
                LLU(subvol->parent_id), subvol->path);

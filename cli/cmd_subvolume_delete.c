@@ -165,42 +165,82 @@ int cmd_subvolume_undelete(struct cli *cli, int argc, char **argv)
 /* ---- sync ------------------------------------------------------------------------------------ */
 
 struct waiting {
-    uint64_t *ids; /* that are waited for; none: for all */
-    int count;
+    uint64_t *ids; /* that are waited for; 0: gone, and told */
+    int count, gone;
 };
 
-static int still_waiting(struct cli *cli, const struct place *place, const struct waiting *waiting,
-                         bool *out)
+static void waiting_take_deleted(struct waiting *waiting, const struct subvols *subvols)
+{
+    waiting->ids = need_memory(calloc(subvols->count + 1, sizeof(*waiting->ids)));
+    for (size_t i = 0; i < subvols->count; i++)
+        if (subvols->list[i].deleted)
+            waiting->ids[waiting->count++] = subvols->list[i].id;
+}
+
+/* Tells of those that are gone; *more: others are still there. */
+static void tell_gone(struct waiting *waiting, const struct subvols *subvols, bool *more)
+{
+    *more = false;
+    for (int i = 0; i < waiting->count; i++) {
+        const struct copse_subvol *subvol =
+            waiting->ids[i] ? subvols_find(subvols, waiting->ids[i]) : NULL;
+
+        *more |= subvol && subvol->deleted;
+        if (waiting->ids[i] == 0 || subvol)
+            continue;
+        printf("Subvolume id %llu is gone (%d/%d)\n", LLU(waiting->ids[i]), ++waiting->gone,
+               waiting->count);
+        waiting->ids[i] = 0;
+    }
+    fflush(stdout);
+}
+
+static int look(struct cli *cli, const struct place *place, struct waiting *waiting, bool *more)
 {
     struct subvols subvols;
     int result = subvols_load(cli, place, &subvols);
 
-    *out = false;
-    for (int i = 0; result == 0 && i < waiting->count; i++) {
-        const struct copse_subvol *subvol = subvols_find(&subvols, waiting->ids[i]);
-
-        *out |= subvol && subvol->deleted;
+    if (result == 0) {
+        if (!waiting->ids)
+            waiting_take_deleted(waiting, &subvols);
+        if (waiting->gone == 0 && waiting->count > 0 && !*more)
+            printf("Waiting for %d subvolume%s\n", waiting->count, waiting->count == 1 ? "" : "s");
+        tell_gone(waiting, &subvols, more);
     }
     subvols_free(&subvols);
     return result;
 }
 
-static int wait_for_all(struct cli *cli, const struct place *place, const struct waiting *waiting)
+static int wait_for_all(struct cli *cli, const struct place *place, struct waiting *waiting)
 {
-    unsigned left = 1;
-    bool more = true;
-    int ret, result = 0;
+    bool more = false;
+    int result = look(cli, place, waiting, &more);
 
-    while (left > 0 && more && result == 0 && !cli_interrupted()) {
-        ret = volume_subvol_clean(place, &left);
+    while (result == 0 && more && !cli_interrupted()) {
+        unsigned left;
+        int ret = volume_subvol_clean(place, &left);
+
         if (ret < 0)
             return cli_fail(cli, place->shown, ret);
-        if (waiting->count > 0)
-            result = still_waiting(cli, place, waiting, &more);
+        result = look(cli, place, waiting, &more);
     }
     if (result == 0 && cli_interrupted())
         return EXIT_INTERRUPTED;
     return result;
+}
+
+static int parse_ids(struct cli *cli, int argc, char **argv, struct waiting *waiting)
+{
+    if (optind + 1 >= argc)
+        return 0;
+    waiting->ids = need_memory(calloc((size_t)argc, sizeof(*waiting->ids)));
+    for (int i = optind + 1; i < argc; i++) {
+        uint64_t *id = &waiting->ids[waiting->count++];
+
+        if (!parse_number(argv[i], id) || *id == 0)
+            return cli_usage(cli, "%s: not a subvolume id", argv[i]);
+    }
+    return 0;
 }
 
 int cmd_subvolume_sync(struct cli *cli, int argc, char **argv)
@@ -208,23 +248,21 @@ int cmd_subvolume_sync(struct cli *cli, int argc, char **argv)
     struct waiting waiting = {0};
     struct place place;
     bool started = false;
+    uint64_t seconds;
     int option, result;
 
-    /* -s SECONDS is accepted: nobody sleeps here. */
+    /* Nobody sleeps here. */
     while ((option = cli_option(cli, argc, argv, "s:", NULL, &started)) >= 0) {
         if (option == '?')
             return EXIT_USAGE;
+        if (!parse_number(optarg, &seconds) || seconds == 0)
+            return cli_usage(cli, "-s %s: not a number of seconds", optarg);
     }
     if (cli_count(cli, argc, cli->shell ? 0 : 1, argc) != 0)
         return EXIT_USAGE;
-    waiting.ids = need_memory(calloc((size_t)argc, sizeof(*waiting.ids)));
-    for (int i = optind + 1; i < argc; i++) {
-        if (!parse_number(argv[i], &waiting.ids[waiting.count++])) {
-            free(waiting.ids);
-            return cli_usage(cli, "%s: not a subvolume id", argv[i]);
-        }
-    }
-    result = place_volume(cli, optind < argc ? argv[optind] : NULL, WANT_CHANGE, &place);
+    result = parse_ids(cli, argc, argv, &waiting);
+    if (result == 0)
+        result = place_volume(cli, optind < argc ? argv[optind] : NULL, WANT_CHANGE, &place);
     if (result == 0) {
         result = wait_for_all(cli, &place, &waiting);
         place_free(&place);

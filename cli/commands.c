@@ -50,8 +50,8 @@ const struct command commands[] = {
     TOP(stat, "[-L] P…", "print attributes", "-L  of what a symlink points at"),
     TOP(df, "[--reserved] [UNITS] T", "print space by kind",
         "--reserved  with what is promised, pinned and read-only\n" UNITS),
-    TOP(du, "[-s] [UNITS] P…", "print space of files, and how much is shared",
-        "-s  sums only\n" UNITS),
+    TOP(du, "[-s | --exclusive] [UNITS] P…", "print space of files, and how much is shared",
+        "-s  sums only   --exclusive  what deleting P, with all below it, would free\n" UNITS),
     TOP(cp, "[-a] [-r] [-q] [--owner UID:GID] SRC… DST", "copy in, out, across and within",
         "-a  with owners, modes, times, links, xattrs, ACLs, devices\n"
         "-r  directories with all in them   -q  no progress bar\n"
@@ -110,14 +110,21 @@ const struct command commands[] = {
        "--keep  leave what is in them where it is for now: undelete brings it back"),
     IN("subvolume", "undelete", subvolume_undelete, "ID P",
        "bring back a deleted subvolume of which nothing is gone yet", NULL),
-    IN("subvolume", "sync", subvolume_sync, "P [ID…]",
-       "wait until deleted subvolumes are gone and their space is free", NULL),
+    IN("subvolume", "sync", subvolume_sync, "[-s N] P [ID…]",
+       "wait until deleted subvolumes are gone and their space is free",
+       "-s  taken, as btrfs has it: seconds between two looks; nothing is waited for in vain here"),
     IN("subvolume", "list", subvolume_list,
-       "[-a|-o] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] [-d] P", "list subvolumes",
+       "[-a|-o] [-p] [-c] [-g] [-u] [-q] [-R] [-t] [-s] [-r] [-d] [-G N] [-C N] [--sort=KEYS]\n"
+       "    [--sizes] P",
+       "list subvolumes",
        "-a  from the top level where not directly in P   -o  only those directly in P\n"
        "-p parent   -c creation   -g generation   -u -q -R uuids   -t  as a table\n"
-       "-s  snapshots   -r  read-only ones only   -d  deleted ones"),
-    IN("subvolume", "show", subvolume_show, "[-r ID | -u UUID] P", "describe a subvolume", NULL),
+       "-s  snapshots   -r  read-only ones only   -d  deleted ones\n"
+       "-G, -C [+-]N  of that generation, or creation generation: at least with +, at most with -\n"
+       "--sort  of gen, ogen, rootid, path, some with commas between, - before what goes down\n"
+       "--sizes  and what each would free if it were deleted (--raw, --iec, --si)"),
+    IN("subvolume", "show", subvolume_show, "[-r ID | -u UUID] [UNITS] P", "describe a subvolume",
+       "-r --rootid, -u --uuid  that one, in the file system of P\n" UNITS),
     IN("subvolume", "get-default", subvolume_get_default, "P", "print the default subvolume", NULL),
     IN("subvolume", "set-default", subvolume_set_default, "[ID] P", "set the default subvolume",
        NULL),

@@ -78,17 +78,23 @@ const char *size_text(uint64_t bytes, struct size_mode mode, char buf[SIZE_TEXT_
 {
     static const char *const binary[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     static const char *const decimal[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double value = (double)bytes;
+    /* btrfs counts whole ones of the unit below, and as a float. */
+    uint64_t below = bytes;
+    float value;
     unsigned unit = 0;
 
     if (mode.base == 1) {
         snprintf(buf, SIZE_TEXT_MAX, "%llu", (unsigned long long)bytes);
         return buf;
     }
-    while (unit < 6 && (mode.units ? unit < mode.units : value >= mode.base)) {
-        value /= mode.base;
-        unit++;
+    for (uint64_t left = bytes; unit < 6 && mode.units == 0 && left >= mode.base; unit++) {
+        below = left;
+        left /= mode.base;
     }
-    snprintf(buf, SIZE_TEXT_MAX, "%.2f%s", value, (mode.base == 1000 ? decimal : binary)[unit]);
+    value = unit > 0 ? (float)below / (float)mode.base : (float)below;
+    for (; unit < mode.units; unit++)
+        value /= (float)mode.base;
+    snprintf(buf, SIZE_TEXT_MAX, "%.2f%s", (double)value,
+             (mode.base == 1000 ? decimal : binary)[unit]);
     return buf;
 }

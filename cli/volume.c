@@ -309,6 +309,37 @@ int volume_subvol_clean(const struct place *place, unsigned *left)
     return ret;
 }
 
+static int ask_exclusive(const struct place *place, uint64_t subvol, struct copse_exclusive *out)
+{
+    struct copse_ioc_exclusive ask = {.subvol = subvol};
+    int ret = mount_ask(place->path, COPSE_IOC_EXCLUSIVE, &ask);
+
+    if (ret == 0)
+        *out = ask.out;
+    return ret;
+}
+
+int volume_subvol_exclusive(const struct place *place, uint64_t id, struct copse_exclusive *out)
+{
+    return place->tree->fs ? library(copse_subvol_exclusive(place->tree->fs, id, out))
+                           : ask_exclusive(place, id, out);
+}
+
+int volume_exclusive(const struct place *place, struct copse_exclusive *out)
+{
+    copse_node *node;
+    int ret;
+
+    if (!place->tree->fs)
+        return ask_exclusive(place, 0, out);
+    ret = library(copse_walk(place->tree->fs, NULL, place->path, 0, &node));
+    if (ret < 0)
+        return ret;
+    ret = library(copse_exclusive(node, out));
+    copse_node_put(node);
+    return ret;
+}
+
 int volume_reclaim(const struct place *place, uint64_t *freed)
 {
     copse_node *node;

@@ -36,6 +36,10 @@ int volume_stat(const struct place *place, struct copse_stat *out);
 bool volume_is_subvol(const struct copse_stat *st);
 /* As copse_reclaim(), of what stands at place; "/" is all. */
 int volume_reclaim(const struct place *place, uint64_t *freed);
+/* As copse_subvol_exclusive(). */
+int volume_subvol_exclusive(const struct place *place, uint64_t id, struct copse_exclusive *out);
+/* As copse_exclusive(), of what stands at place. */
+int volume_exclusive(const struct place *place, struct copse_exclusive *out);
 int volume_default(const struct place *place, uint64_t *id);
 int volume_set_default(const struct place *place, uint64_t id);
 int volume_subvol_delete(const struct place *place, uint64_t id);

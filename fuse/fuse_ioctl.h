@@ -104,6 +104,13 @@ struct copse_ioc_defrag {
  * ioctl is made on: bytes. */
 #define COPSE_IOC_RECLAIM _IOR(COPSE_IOC_MAGIC, 10, uint64_t)
 
+/* copse_subvol_exclusive(); subvol 0: copse_exclusive() of what the ioctl is made on. */
+struct copse_ioc_exclusive {
+    uint64_t subvol;
+    struct copse_exclusive out;
+};
+#define COPSE_IOC_EXCLUSIVE _IOWR(COPSE_IOC_MAGIC, 11, struct copse_ioc_exclusive)
+
 /* copse_qgroup_limit(). Linux's own ioctl is numbered as one that only reads, so that its argument
  * does not come through FUSE. */
 struct copse_ioc_qgroup_limit {

@@ -164,6 +164,7 @@ union ioctl_data {
     struct btrfs_ioctl_vol_args_v2 subvol; /* no other is larger */
     struct copse_ioc_dedupe dedupe;
     struct copse_ioc_defrag defrag;
+    struct copse_ioc_exclusive exclusive;
 };
 
 /* Bytes that a command brings or wants; 0 for one we do not know. Those without data give 1. */
@@ -197,6 +198,8 @@ static size_t data_size(unsigned cmd)
         return sizeof(struct copse_ioc_dedupe);
     case COPSE_IOC_DEFRAG:
         return sizeof(struct copse_ioc_defrag);
+    case COPSE_IOC_EXCLUSIVE:
+        return sizeof(struct copse_ioc_exclusive);
     case BTRFS_IOC_DEFAULT_SUBVOL:
     case COPSE_IOC_RECLAIM:
         return sizeof(uint64_t);
@@ -219,8 +222,14 @@ static bool is_allowed(fuse_req_t req, unsigned cmd, const union ioctl_data *dat
         return true;
     return cmd != COPSE_IOC_DEDUPE && cmd != COPSE_IOC_DEFRAG && cmd != COPSE_IOC_SHUTDOWN &&
            cmd != FS_IOC_SETFSLABEL && cmd != BTRFS_IOC_DEFAULT_SUBVOL &&
-           cmd != COPSE_IOC_RECLAIM && quota_ioctl_size(cmd) == 0 &&
+           cmd != COPSE_IOC_RECLAIM && cmd != COPSE_IOC_EXCLUSIVE && quota_ioctl_size(cmd) == 0 &&
            (cmd != COPSE_IOC_LIST || data->list.kind == COPSE_LIST_EXTENTS);
+}
+
+static int exclusive(copse_fs *fs, copse_node *node, struct copse_ioc_exclusive *data)
+{
+    return data->subvol ? copse_subvol_exclusive(fs, data->subvol, &data->out)
+                        : copse_exclusive(node, &data->out);
 }
 
 static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union ioctl_data *data)
@@ -265,6 +274,8 @@ static int run_ioctl(struct mounted *m, copse_node *node, unsigned cmd, union io
         return set_default(m->fs, node, data->number64);
     case COPSE_IOC_RECLAIM:
         return copse_reclaim(m->fs, node, &data->number64);
+    case COPSE_IOC_EXCLUSIVE:
+        return exclusive(m->fs, node, &data->exclusive);
     default:
         return quota_ioctl_size(cmd) ? quota_ioctl(m->fs, cmd, data) : -ENOTTY;
     }

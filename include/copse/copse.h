@@ -231,6 +231,20 @@ int copse_lseek(copse_node *node, uint64_t offset, int whence, uint64_t *out);
  * it is. -EINVAL: anything else; -EROFS.
  */
 int copse_reclaim(copse_fs *fs, copse_node *node, uint64_t *freed);
+/** Space that would be free without a file or subvolume. */
+struct copse_exclusive {
+    uint64_t data_bytes; /* data extents that nobody else refers to, as they are on disk */
+    uint64_t
+        metadata_bytes; /* tree blocks that belong to subvolumes deleted with it, and to no other */
+};
+/**
+ * What deleting the file, the directory with all below it, or the subvolume whose root directory
+ * node is, with all that are nested in it, would free: from back references, without quotas. Files
+ * that have another name elsewhere, and extents that are used in part elsewhere, would stay.
+ */
+int copse_exclusive(copse_node *node, struct copse_exclusive *out);
+/** What deleting that subvolume alone would free; also what is left of a deleted one. -ENOENT. */
+int copse_subvol_exclusive(copse_fs *fs, uint64_t id, struct copse_exclusive *out);
 /** Shares a range (FICLONERANGE); len 0: to the end of src. */
 int copse_clone_range(copse_node *src, uint64_t src_offset, uint64_t len, copse_node *dst,
                       uint64_t dst_offset);

@@ -94,6 +94,11 @@ COPSE_EXPORT int copse_reclaim(copse_fs *fs, copse_node *node, uint64_t *freed)
     return API_CALL(mount_reclaim(mount_of(fs), node ? inode_of(node) : NULL, freed));
 }
 
+COPSE_EXPORT int copse_exclusive(copse_node *node, struct copse_exclusive *out)
+{
+    return API_CALL(mount_exclusive(mount_of_node(node), inode_of(node), out));
+}
+
 /* ---- defragmenting --------------------------------------------------------------------------- */
 
 #define DEFRAG_THRESHOLD (32 * MIB)

@@ -8,6 +8,11 @@ copse_subvol_list(copse_fs *fs, int (*fn)(void *arg, const struct copse_subvol *
     return API_CALL(mount_subvol_list(mount_of(fs), fn, arg));
 }
 
+COPSE_EXPORT int copse_subvol_exclusive(copse_fs *fs, uint64_t id, struct copse_exclusive *out)
+{
+    return API_CALL(mount_subvol_exclusive(mount_of(fs), id, out));
+}
+
 COPSE_EXPORT int copse_subvol_of(copse_node *node, struct copse_subvol *out)
 {
     return API_CALL(mount_subvol_of(mount_of_node(node), inode_of(node), out));

@@ -179,3 +179,49 @@ setup() {
     [ "$("$copse" ls "$image:/c")" = file ]
     judge
 }
+
+@test "list: filters by generation, and orders" {
+    "$copse" subvolume create "$image:/b" "$image:/a"
+    "$copse" subvolume create "$image:/c"
+    "$copse" touch "$image:/b/new"
+    names() { "$copse" subvolume list "$@" "$image" | sed 's/.* path //' | xargs; }
+    [ "$(names)" = "b a c" ]
+    [ "$(names --sort=path)" = "a b c" ]
+    [ "$(names --sort=-path)" = "c b a" ]
+    [ "$(names --sort=-gen,path)" = "b c a" ]
+    [ "$(names --sort=ogen,-rootid)" = "a b c" ]
+    gen=$("$copse" subvolume list "$image" | sed -n 's/.* gen \([0-9]*\) .* path c$/\1/p')
+    [ "$(names -G "$gen")" = "c" ]
+    [ "$(names -G "+$gen")" = "b c" ]
+    [ "$(names -G "-$gen")" = "a c" ]
+    [ "$(names -C "+$gen")" = "c" ]
+    [[ "$("$copse" subvolume list -C "+$gen" "$image")" == *" cgen $gen "* ]]
+    fails 2 'not a number' "$copse" subvolume list -G abc "$image"
+    fails 2 'no such order' "$copse" subvolume list --sort=path,size "$image"
+    fails 2 'no such order' "$copse" subvolume list --sort= "$image"
+}
+
+@test "sync: says what it waits for" {
+    "$copse" subvolume create "$image:/a" "$image:/b" "$image:/c"
+    [ -z "$("$copse" subvolume sync "$image")" ]
+    "$copse" subvolume delete --keep "$image:/a" "$image:/b"
+    run -0 "$copse" subvolume sync "$image" 256
+    [ "$output" = $'Waiting for 1 subvolume\nSubvolume id 256 is gone (1/1)' ]
+    "$copse" subvolume delete --keep "$image:/c"
+    run -0 "$copse" subvolume sync "$image"
+    [[ $output == "Waiting for "*"Subvolume id 258 is gone"* ]]
+    run -0 "$copse" subvolume sync "$image" 999
+    [ "${lines[1]}" = "Subvolume id 999 is gone (1/1)" ]
+    fails 2 'not a number of seconds' "$copse" subvolume sync -s 0 "$image"
+    fails 2 'not a subvolume id' "$copse" subvolume sync "$image" abc
+}
+
+@test "show: the quota group, and sizes in the unit asked for" {
+    "$copse" quota enable "$image"
+    "$copse" subvolume create "$image:/a"
+    "$copse" qgroup limit 10M 0/256 "$image"
+    run -0 "$copse" subvolume show "$image:/a"
+    [[ $output == *$'\tQuota group:\t\t0/256\n\t  Limit referenced:\t10.00MiB\n\t  Limit exclusive:\t-\n\t  Usage referenced:\t16.00KiB\n\t  Usage exclusive:\t16.00KiB' ]]
+    [[ "$("$copse" subvolume show --si "$image:/a")" == *$'Limit referenced:\t10.48MB'* ]]
+    [[ "$("$copse" subvolume show -b --rootid 256 "$image")" == *$'Limit referenced:\t10485760'* ]]
+}

@@ -4,13 +4,13 @@
 # All tests against the kernel of this machine, as one TAP stream: big-tree.sh, write-back.sh,
 # pairs.sh, mkfs-matrix.sh, golden-write.sh, inspect.sh, errno.sh, subvolumes.sh,
 # compression.sh, split.sh, nocow.sh, log-write.sh, quota.sh, quota_errno.sh, bounded.sh, crash.sh,
-# stream.sh, chain.sh, repair.sh,
+# stream.sh, chain.sh, repair.sh, subvolume_options.sh,
 # JOBS at a time. With names (pairs, ...), only those.
 
 set -u
 oracle=$(cd "$(dirname "$0")" && pwd)
 jobs=${JOBS:-$(nproc)}
-all=(big-tree write-back pairs mkfs-matrix golden-write inspect errno subvolumes compression split nocow log-write quota quota_errno bounded crash stream chain repair)
+all=(big-tree write-back pairs mkfs-matrix golden-write inspect errno subvolumes subvolume_options compression split nocow log-write quota quota_errno bounded crash stream chain repair)
 (($#)) && all=("$@")
 
 # shellcheck source=../lib/images.sh

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "base/cleanup.h"
+#include "fs/subvol/exclusive.h"
 
 #define LLU(v) ((unsigned long long)(v))
 #define SUBVOLS_MAX 256
@@ -17,6 +18,8 @@ struct met {
     UT_hash_handle hh;
     uint64_t bytenr, bytes;
     uint64_t by[WORDS];
+    uint64_t file;   /* data: the only file that reaches it, as subvol << 32 | inode */
+    bool many_files; /* or several do */
 };
 
 struct counting {
@@ -42,7 +45,7 @@ static int note_subvol(void *arg, uint64_t id, uint64_t key_offset, const struct
     return 0;
 }
 
-static void meet(struct counting *c, size_t subvol, uint64_t bytenr, uint64_t bytes)
+static void meet(struct counting *c, size_t subvol, uint64_t ino, uint64_t bytenr, uint64_t bytes)
 {
     struct met *met;
 
@@ -54,6 +57,8 @@ static void meet(struct counting *c, size_t subvol, uint64_t bytenr, uint64_t by
         HASH_ADD(hh, c->all, bytenr, sizeof(met->bytenr), met);
     }
     met->by[subvol / 64] |= 1ULL << subvol % 64;
+    met->many_files |= met->file != 0 && met->file != ((uint64_t)subvol << 32 | ino);
+    met->file = (uint64_t)subvol << 32 | ino;
 }
 
 static void meet_items(struct counting *c, size_t subvol, const struct node *leaf)
@@ -68,7 +73,7 @@ static void meet_items(struct counting *c, size_t subvol, const struct node *lea
             continue;
         file_extent_decode(&file, disk);
         if (file.disk_bytenr != 0)
-            meet(c, subvol, file.disk_bytenr, file.disk_num_bytes);
+            meet(c, subvol, key.objectid, file.disk_bytenr, file.disk_num_bytes);
     }
 }
 
@@ -83,7 +88,7 @@ static void walk(struct counting *c, size_t subvol, const struct node_expect *ex
     c->ret = forest_read_node(engine->forest, expect, &node);
     if (c->ret < 0)
         return;
-    meet(c, subvol, node_bytenr(node), engine->nodesize);
+    meet(c, subvol, 0, node_bytenr(node), engine->nodesize);
     if (node_level(node) == 0)
         meet_items(c, subvol, node);
     for (uint32_t i = 0; node_level(node) > 0 && i < node_items(node); i++) {
@@ -165,18 +170,23 @@ static bool is_being_deleted(const struct counting *c, uint64_t id)
     return false;
 }
 
-static int compare(struct counting *c, char *text, size_t cap)
+static int walk_all(struct counting *c)
 {
-    struct store *store = c->m->fs.store;
-    AUTO_FREE struct groups *groups = calloc(1, sizeof(*groups));
-
-    TRY(roots_each(store->roots, TREE_FS, note_subvol, c));
+    TRY(roots_each(c->m->fs.store->roots, TREE_FS, note_subvol, c));
     for (size_t i = 0; i < c->count && c->ret == 0; i++) {
         struct node_expect expect = {c->items[i].bytenr, c->items[i].generation, 0,
                                      c->items[i].level};
         walk(c, i, &expect);
     }
-    TRY(c->ret);
+    return c->ret;
+}
+
+static int compare(struct counting *c, char *text, size_t cap)
+{
+    struct store *store = c->m->fs.store;
+    AUTO_FREE struct groups *groups = calloc(1, sizeof(*groups));
+
+    TRY(walk_all(c));
     TRY(qgroups_each(store->qgroups, note_group, groups));
     for (size_t i = 0; i < groups->count; i++)
         if (!is_being_deleted(c, groups->list[i].id) &&
@@ -185,7 +195,62 @@ static int compare(struct counting *c, char *text, size_t cap)
     return 0;
 }
 
-int count_compare(struct mount *m, char *text, size_t cap)
+/* ---- exclusive space ------------------------------------------------------------------------- */
+
+static uint64_t alone_bytes(const struct counting *c, size_t subvol, uint64_t ino)
+{
+    uint64_t bytes = 0;
+
+    for (const struct met *met = c->all; met; met = met->hh.next) {
+        bool others = false;
+
+        for (size_t w = 0; w < WORDS; w++)
+            others |= (met->by[w] & ~(w == subvol / 64 ? 1ULL << subvol % 64 : 0)) != 0;
+        if (!others &&
+            (ino == 0 || (!met->many_files && met->file == ((uint64_t)subvol << 32 | ino))))
+            bytes += met->bytes;
+    }
+    return bytes;
+}
+
+/* Small, so that several walks are needed. */
+#define KEPT_MAX 8
+
+static int compare_exclusive(struct counting *c, size_t subvol, uint64_t ino, char *text,
+                             size_t cap)
+{
+    struct exclusive_set set = {.fs = &c->m->fs, .partial = c->ids[subvol], .kept_max = KEPT_MAX};
+    struct exclusive_bytes bytes;
+    uint64_t counted = alone_bytes(c, subvol, ino);
+
+    int ret = ino ? exclusive_add_inode(&set, ino) : exclusive_add_tree(&set, c->ids[subvol]);
+    if (ret == 0)
+        ret = exclusive_count(&set, &bytes);
+    exclusive_clear(&set);
+    if (ret < 0 || bytes.data + bytes.metadata == counted)
+        return ret;
+    snprintf(text, cap, "subvolume %llu inode %llu: exclusive %llu + %llu, counted %llu",
+             LLU(c->ids[subvol]), LLU(ino), LLU(bytes.data), LLU(bytes.metadata), LLU(counted));
+    return -1;
+}
+
+/* Each subvolume, and some files. */
+static int exclusive_all(struct counting *c, char *text, size_t cap)
+{
+    TRY(walk_all(c));
+    for (size_t i = 0; i < c->count; i++) {
+        TRY(compare_exclusive(c, i, 0, text, cap));
+        for (uint64_t ino = 257; ino < 261; ino++)
+            TRY(compare_exclusive(c, i, ino, text, cap));
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+typedef int compare_fn(struct counting *c, char *text, size_t cap);
+
+static int with_counting(struct mount *m, compare_fn *fn, char *text, size_t cap)
 {
     struct counting *c = calloc(1, sizeof(*c));
     struct met *met, *next;
@@ -193,7 +258,7 @@ int count_compare(struct mount *m, char *text, size_t cap)
     c->m = m;
     text[0] = '\0';
     store_read_lock(m->fs.store);
-    int ret = compare(c, text, cap);
+    int ret = fn(c, text, cap);
     store_read_unlock(m->fs.store);
     if (ret < 0 && !text[0])
         snprintf(text, cap, "%d: %s", ret, fail_message());
@@ -203,4 +268,14 @@ int count_compare(struct mount *m, char *text, size_t cap)
     }
     free(c);
     return ret;
+}
+
+int count_compare(struct mount *m, char *text, size_t cap)
+{
+    return with_counting(m, compare, text, cap);
+}
+
+int exclusive_compare(struct mount *m, char *text, size_t cap)
+{
+    return with_counting(m, exclusive_all, text, cap);
 }

@@ -12,6 +12,8 @@
 int count_compare(struct mount *m, char *text, size_t cap) MUST_USE;
 /* The same for simple quotas: who is named as the owner of each extent (simple.c). */
 int simple_compare(struct mount *m, char *text, size_t cap) MUST_USE;
+/* The same of what single subvolumes, and single files, would free (copse_exclusive). */
+int exclusive_compare(struct mount *m, char *text, size_t cap) MUST_USE;
 /* Whether a subvolume is, directly or not, in a group. */
 int simple_is_member(struct mount *m, uint64_t subvol, uint64_t group, bool *out) MUST_USE;
 

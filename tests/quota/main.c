@@ -225,6 +225,7 @@ static int check(struct run *run)
                  (unsigned long long)promised.overdrawn);
         return -1;
     }
+    TRY(exclusive_compare(run->m, run->error, sizeof(run->error)));
     TRY(mount_quota_status(run->m, &status));
     if (status.mode == COPSE_QUOTA_OFF)
         return 0;

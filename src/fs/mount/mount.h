@@ -81,6 +81,9 @@ int mount_fsync(struct mount *m, struct inode *inode, bool data_only) MUST_USE;
 int mount_fsync_for(struct mount *m, struct inode *inode, bool data_only, uint64_t *seen) MUST_USE;
 /* See copse_reclaim. */
 int mount_reclaim(struct mount *m, struct inode *inode, uint64_t *freed) MUST_USE;
+/* See copse_exclusive, copse_subvol_exclusive. */
+int mount_exclusive(struct mount *m, struct inode *inode, struct copse_exclusive *out) MUST_USE;
+int mount_subvol_exclusive(struct mount *m, uint64_t id, struct copse_exclusive *out) MUST_USE;
 int mount_usage(struct mount *m, struct copse_usage *out) MUST_USE;
 int mount_info(struct mount *m, struct copse_fs_info *out) MUST_USE;
 int mount_set_label(struct mount *m, const char *label) MUST_USE;
