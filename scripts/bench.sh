@@ -8,7 +8,8 @@
 #   WHAT=         which benchmarks of tests/bench/work.c (default: all, and growth once)
 #                 "hot" is run only when it is asked for: an image under writes while it is shared,
 #                 XFS beside it; HOT_* in tests/bench/work_hot.c. "stream", alone: send and receive,
-#                 by bench-stream.sh; "check", alone: copse check and btrfs check, by bench-check.sh
+#                 by bench-stream.sh; "check", alone: copse check and btrfs check, by bench-check.sh;
+#                 "snapshots", alone: making, writing to and deleting many, by bench-snapshots.sh
 #   GROWTH=yes    whether a directory is grown to a million files, too
 #   BENCH_DIR=    where the images lie (default: BUILD/bench); needs 4 GiB
 set -euo pipefail
@@ -17,6 +18,7 @@ build=$(readlink -f "$1")
 runs=${RUNS:-3} growth=${GROWTH:-yes}
 read -ra what <<<"${WHAT:-}"
 [[ ${WHAT:-} != check ]] || exec "$(dirname "$(readlink -f "$0")")/bench-check.sh" "$build"
+[[ ${WHAT:-} != snapshots ]] || exec "$(dirname "$(readlink -f "$0")")/bench-snapshots.sh" "$build"
 [[ ${WHAT:-} != stream ]] || exec "$(dirname "$(readlink -f "$0")")/bench-stream.sh" "$build"
 
 # shellcheck source=../tests/lib/images.sh
