@@ -24,7 +24,8 @@
     P(SYSTEM_ARRAY, "system-array", ERROR, "the file system may fail to open",                     \
       "filled again from the chunk tree")                                                          \
     P(TREE_MISSING, "tree-missing", ERROR, "a tree that every file system has is gone", "")        \
-    P(BLOCK_BAD, "block-bad", ERROR, "what this tree block holds is lost or unreachable", "")      \
+    P(BLOCK_BAD, "block-bad", ERROR, "what this tree block holds is lost or unreachable",          \
+      "of a leaf that is whole, an item that cannot be is taken out")                              \
     P(BLOCK_COPY_BAD, "block-copy-bad", ERROR,                                                     \
       "files are safe; one copy of this tree block is damaged",                                    \
       "written again from the good copy")                                                          \
@@ -32,7 +33,8 @@
       "a tree leads to a block that is not the one it wants; what is below is wrong or old", "")   \
     P(BLOCK_OWNER, "block-owner", ERROR, "a tree leads to a block of another tree", "")            \
     P(BLOCK_KEYS, "block-keys", ERROR, "items of this tree block cannot be found", "")             \
-    P(CHUNK_BAD, "chunk-bad", ERROR, "what lies in this chunk cannot be read", "")                 \
+    P(CHUNK_BAD, "chunk-bad", ERROR, "what lies in this chunk cannot be read",                     \
+      "made again from the extents of the device")                                                 \
     P(CHUNK_NO_DEVICE_EXTENT, "chunk-no-device-extent", ERROR,                                     \
       "space in use may be given away again", "made from the chunk")                               \
     P(DEVICE_EXTENT_NO_CHUNK, "device-extent-no-chunk", ERROR,                                     \
@@ -86,14 +88,15 @@
     P(DATA_BAD, "data-bad", ERROR, "these bytes of the file are damaged", "")                      \
     P(DATA_COPY_BAD, "data-copy-bad", ERROR, "files are safe; one copy of these bytes is damaged", \
       "")                                                                                          \
-    P(INODE_MISSING, "inode-missing", ERROR, "a file without attributes cannot be opened", "")     \
+    P(INODE_MISSING, "inode-missing", ERROR, "a file without attributes cannot be opened",         \
+      "made up from what is left of it")                                                           \
     P(INODE_GENERATION, "inode-generation", WARNING,                                               \
-      "a file from the future: send and log replay may go wrong", "")                              \
+      "a file from the future: send and log replay may go wrong", "set right")                     \
     P(INODE_NLINK, "inode-nlink", ERROR, "the file may vanish while it has names, or never",       \
       "counted anew")                                                                              \
     P(INODE_NBYTES, "inode-nbytes", ERROR, "the file is whole; the space it takes is shown wrong", \
       "counted anew")                                                                              \
-    P(INODE_SIZE, "inode-size", ERROR, "the file cannot be read", "")                              \
+    P(INODE_SIZE, "inode-size", ERROR, "the file cannot be read", "set to the end of its data")    \
     P(DIR_SIZE, "dir-size", ERROR, "the directory may refuse to be removed", "counted anew")       \
     P(HOLE_MISSING, "hole-missing", ERROR, "reading the file may fail at that place",              \
       "a hole is put there")                                                                       \
@@ -115,7 +118,8 @@
     P(ORPHAN_MISSING, "orphan-missing", ERROR, "files are safe; a deleted file keeps its space",   \
       "it is deleted at the next mount")                                                           \
     P(ORPHAN_NO_INODE, "orphan-no-inode", WARNING, "files are safe", "removed")                    \
-    P(ROOT_NO_NAME, "root-no-name", ERROR, "the subvolume cannot be reached by a path", "")        \
+    P(ROOT_NO_NAME, "root-no-name", ERROR, "the subvolume cannot be reached by a path",            \
+      "put back, or into lost+found")                                                              \
     P(ROOT_REF, "root-ref", ERROR, "the subvolume may be impossible to remove", "set right")       \
     P(ROOT_NO_ORPHAN, "root-no-orphan", WARNING,                                                   \
       "files are safe; what was deleted keeps its space", "it is dropped at the next mount")       \

@@ -58,6 +58,9 @@ int repair_super(struct job *job) MUST_USE;
 /* Replays a log, or drops it where that is impossible; before anything else is committed. */
 int repair_log(struct job *job) MUST_USE;
 
+/* leaves.c: drops impossible items of a leaf, if that can be done. */
+int mend_leaf(struct vol *vol, uint64_t bytenr) MUST_USE;
+
 /* chunks.c */
 int repair_chunks(struct job *job) MUST_USE;
 

@@ -101,6 +101,8 @@ static int mend_all_copies(struct job *job, struct vol *vol)
 
         if (f->code == CHECK_BLOCK_COPY_BAD)
             TRY(mend_copies(vol, f->block, block));
+        else if (f->code == CHECK_BLOCK_BAD && f->block != 0)
+            TRY(mend_leaf(vol, f->block));
     }
     return 0;
 }
@@ -134,7 +136,7 @@ static int mend_supers(struct job *job, struct vol *vol)
 
 static int mend(struct job *job, struct vol *vol)
 {
-    if (found_any(job, CHECK_BLOCK_COPY_BAD, CHECK_BLOCK_COPY_BAD)) {
+    if (found_any(job, CHECK_BLOCK_BAD, CHECK_BLOCK_COPY_BAD)) {
         TRY(load_chunks(vol));
         TRY(mend_all_copies(job, vol));
         TRY(vol_flush(vol));
