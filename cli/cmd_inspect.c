@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "find_tree.h"
 #include "paths.h"
 #include "size.h"
 #include "text.h"
@@ -156,7 +157,7 @@ static const struct {
 };
 
 /* As btrfs reads -t: letters in either case, "_tree" or "-tree" behind. */
-static bool parse_tree(const char *text, uint64_t *id)
+bool parse_tree(const char *text, uint64_t *id)
 {
     size_t len = strlen(text);
 
@@ -178,6 +179,14 @@ static bool parse_tree(const char *text, uint64_t *id)
         }
     }
     return false;
+}
+
+const char *tree_name(uint64_t id)
+{
+    for (size_t i = 0; i < sizeof(tree_names) / sizeof(*tree_names); i++)
+        if (tree_names[i].id == id)
+            return tree_names[i].name;
+    return NULL;
 }
 
 enum { OPTION_FOLLOW = 256 };

@@ -161,6 +161,19 @@ const struct command commands[] = {
             "--check-data-csum  read all data too   --memory SIZE  use no more of it (256m)\n"
             "--readonly  as without: nothing is changed   -q  no progress bar, silent when clean\n"
             "Exit status 1 when there is a problem."),
+    OUTSIDE(restore,
+            "[-r ID] [-s] [-D] [-i] [-o] [-v] [-t ADDRESS] [-u COPY] [--include GLOB]… [--exclude "
+            "GLOB]…\n"
+            "    [--path-regex REGEX [-c]] [--ignore-checksums] [--older] T DIR",
+            "bring files out of a damaged file system, which is not changed",
+            "-r ID  of that subvolume only   -s  snapshots too   -D  only print what there is\n"
+            "-o  over files that are there   -i  go on when DIR is full   -v  print names\n"
+            "-t ADDRESS  a block to be the root of the root tree; inspect find-roots prints some\n"
+            "-u COPY  of the superblock, 0 to 2   --ignore-checksums  take data as it is\n"
+            "--older  where a tree block is lost, also what older states of it tell\n"
+            "GLOB  of names, or (with a slash in it) of paths   -c  in either case\n"
+            "-m -x -S  as without: owners, attributes and symlinks are kept\n"
+            "Exit status 1 when something was lost; each loss is one line."),
     IN("quota", "enable", quota_enable, "[-s] T", "switch quotas on, and count",
        "-s  simple quotas: an extent counts for the subvolume that wrote it, from now on"),
     IN("quota", "disable", quota_disable, "T", "switch quotas off, and forget all groups", NULL),
@@ -188,6 +201,9 @@ const struct command commands[] = {
        "-a  all copies   -f  all of it   -F  also without magic   -s  that copy"),
     IN("inspect", "dump-tree", dump_tree, "[-t TREE] [-b BLOCK [--follow]] T", "print trees",
        "-t  a name or a number   -b  a block by its logical address"),
+    IN("inspect", "find-roots", find_roots, "[-a] [-t TREE] T",
+       "print blocks that may be roots of trees",
+       "-a  of every age, not only the newest   -t  of that tree, a name or a number"),
     IN("inspect", "rootid", rootid, "P", "print the subvolume id of a file", NULL),
     IN("inspect", "inode-resolve", inode_resolve, "INO P", "print the paths of an inode", NULL),
     IN("inspect", "logical-resolve", logical_resolve, "[-P] [-o] [-s SIZE] ADDRESS T",

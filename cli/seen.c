@@ -34,6 +34,14 @@ bool seen_before(struct seen *seen, const struct copse_stat *st, const char **na
     return false;
 }
 
+bool seen_is_known(const struct seen *seen, const struct copse_stat *st)
+{
+    struct seen_file look = {.key = {st->subvol, st->subvol_ino}}, *found;
+
+    HASH_FIND(hh, seen->files, &look.key, sizeof(look.key), found);
+    return found != NULL;
+}
+
 void seen_free(struct seen *seen)
 {
     struct seen_file *file, *next;

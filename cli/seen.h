@@ -17,6 +17,8 @@ struct seen {
  * with it (copied); out, what was remembered with it when it was here before.
  */
 bool seen_before(struct seen *seen, const struct copse_stat *st, const char **name);
+/* Only asks. */
+bool seen_is_known(const struct seen *seen, const struct copse_stat *st);
 void seen_free(struct seen *seen);
 
 #endif

@@ -772,6 +772,112 @@ int copse_check(const char *const *devices, unsigned count,
  */
 int copse_check_undo(const char *const *devices, unsigned count, const char *undo_file);
 
+/* ---- rescue
+ * ------------------------------------------------------------------------------------------------
+ *
+ * Reads what can be read of a file system that copse_open() refuses or in which much is lost. It
+ * changes no byte and needs nothing but a superblock: chunks, trees and blocks that nothing leads
+ * to any more are looked for on the device. What is lost for good is passed over; notes say which
+ * blocks. One thread at a time.
+ */
+
+typedef struct copse_rescue copse_rescue;
+
+struct copse_rescue_options {
+    size_t size;
+    unsigned super_copy; /* 1, 2: that copy of the superblock; 0: as copse_open() chooses */
+    uint64_t root;       /* address of a block to be the root of the root tree; 0: the usual one */
+    bool ignore_checksums; /* data is taken as it is */
+    bool older;            /* where a block is lost, also what replaced blocks still tell */
+    /* Of a search through the device. */
+    void (*progress)(void *arg, uint64_t done, uint64_t total);
+    void *arg;
+};
+/* clang-format off */
+#define COPSE_RESCUE_OPTIONS_INIT { sizeof(struct copse_rescue_options), 0, 0, false, false, NULL, NULL }
+/* clang-format on */
+
+int copse_rescue_open(const char *const *devices, unsigned count,
+                      const struct copse_rescue_options *options, copse_rescue **out);
+void copse_rescue_close(copse_rescue *rescue);
+
+struct copse_rescue_subvol {
+    uint64_t id;
+    uint64_t parent, dir_ino; /* the directory with its name; 0: the name is not known */
+    const char *name;         /* NUL-terminated; NULL: not known */
+    size_t name_len;
+    bool snapshot;
+    bool guessed; /* only its blocks say that it is there */
+};
+int copse_rescue_subvols(copse_rescue *rescue,
+                         int (*fn)(void *arg, const struct copse_rescue_subvol *subvol), void *arg);
+
+struct copse_rescue_survey {
+    uint64_t inodes;
+    bool damaged;    /* some block of it is lost; what that held may have been found elsewhere */
+    bool items_lost; /* at least one block with items is gone */
+};
+/**
+ * Reads all of a subvolume's tree. To be called before anything else about the subvolume: names
+ * that directories have lost are known afterwards. -ENOENT: there is no such subvolume.
+ */
+int copse_rescue_survey(copse_rescue *rescue, uint64_t subvol, struct copse_rescue_survey *out);
+
+/**
+ * -ENOENT: nothing of that inode is left. *whole false: its attributes are lost, and out is what
+ * can be guessed from the rest.
+ */
+int copse_rescue_stat(copse_rescue *rescue, uint64_t subvol, uint64_t ino, struct copse_stat *out,
+                      bool *whole);
+
+struct copse_rescue_name {
+    const char *name; /* not NUL-terminated */
+    size_t len;
+    uint8_t type;    /* DT_* of dirent.h */
+    uint64_t subvol; /* that the name leads to; 0: to a file of this one */
+    uint64_t ino;
+    bool from_file; /* the directory has lost it, the file knows it */
+};
+/** The names in a directory, each once, until fn returns non-zero. */
+int copse_rescue_list(copse_rescue *rescue, uint64_t subvol, uint64_t ino,
+                      int (*fn)(void *arg, const struct copse_rescue_name *name), void *arg);
+
+/** A directory that has (or had) a name of the inode. -ENOENT: none is known. */
+int copse_rescue_parent(copse_rescue *rescue, uint64_t subvol, uint64_t ino, uint64_t *parent);
+
+/** The first inode at or after `from` of which anything is left. -ENOENT: there is none. */
+int copse_rescue_next_inode(copse_rescue *rescue, uint64_t subvol, uint64_t from, uint64_t *ino);
+
+/** name is not NUL-terminated. */
+int copse_rescue_xattrs(copse_rescue *rescue, uint64_t subvol, uint64_t ino,
+                        int (*fn)(void *arg, const char *name, size_t name_len, const void *value,
+                                  size_t len),
+                        void *arg);
+
+struct copse_rescue_piece {
+    uint64_t offset, len; /* of the file */
+    const void *data;     /* NULL: lost */
+    const char *why;      /* it is lost */
+    uint64_t address;     /* logical, where the same address means the same bytes; 0: none */
+};
+/**
+ * The content of a file (or the target of a symlink) in order, without holes, until fn returns
+ * non-zero. *lost: bytes of it of which not even the place is known any more.
+ */
+int copse_rescue_read(copse_rescue *rescue, uint64_t subvol, uint64_t ino,
+                      int (*fn)(void *arg, const struct copse_rescue_piece *piece), void *arg,
+                      uint64_t *lost);
+
+struct copse_rescue_root {
+    uint64_t tree, bytenr, generation;
+    uint8_t level;
+    bool in_use;  /* the extent tree says so */
+    bool current; /* it is the root now */
+};
+/** Every block that no other leads to, by tree, newest first, until fn returns non-zero. */
+int copse_rescue_find_roots(copse_rescue *rescue,
+                            int (*fn)(void *arg, const struct copse_rescue_root *root), void *arg);
+
 #ifdef __cplusplus
 }
 #endif

@@ -842,6 +842,13 @@ void print_super(const struct super *super, bool full, const struct text_sink *s
 void print_node(const void *block, const struct format_limits *limits,
                 const struct text_sink *sink);
 
+/* ---- device numbers ---------------------------------------------------------------------------
+ */
+
+/* The format stores what Linux has inside: 12 bits of major above 20 bits of minor. */
+uint64_t rdev_to_disk(uint64_t dev);
+uint64_t rdev_from_disk(uint64_t rdev);
+
 /* ---- names of uuids
  * ------------------------------------------------------------------------------- */
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* How keys, object ids and uuids are written, in messages and dumps. */
+/* How keys, object ids, uuids and device numbers are written. */
 #include "disk/format/format.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/sysmacros.h>
 
 static const char *const key_type_names[256] = {
 #define KEY_TYPE_NAME(NAME, number, text) [number] = text,
@@ -184,4 +185,19 @@ bool uuid_is_null(const struct uuid *uuid)
     static const struct uuid null;
 
     return uuid_equal(uuid, &null);
+}
+
+/* ---- device numbers ---------------------------------------------------------------------------
+ */
+
+#define MINOR_BITS 20
+
+uint64_t rdev_to_disk(uint64_t dev)
+{
+    return ((uint64_t)major(dev) << MINOR_BITS) | minor(dev);
+}
+
+uint64_t rdev_from_disk(uint64_t rdev)
+{
+    return makedev((unsigned)(rdev >> MINOR_BITS), (unsigned)(rdev & ((1u << MINOR_BITS) - 1)));
 }

@@ -145,6 +145,21 @@ int super_find(struct dev *dev, struct super *out, unsigned *copy)
     return 0;
 }
 
+int super_take_copy(struct dev *dev, unsigned copy, struct super *out)
+{
+    uint64_t offset = super_offset(copy);
+    uint8_t bytes[SUPER_SIZE];
+
+    if (dev->size < offset + SUPER_SIZE)
+        return fail(-EINVAL, "%s: too short for superblock copy %u", dev_label(dev), copy);
+    TRY(dev_read(dev, offset, bytes, SUPER_SIZE));
+    int ret = super_validate(bytes, offset);
+    if (ret < 0)
+        return fail_context(ret, "%s: superblock copy %u", dev_label(dev), copy);
+    super_decode(out, bytes);
+    return 0;
+}
+
 /* ---- system array
  * -------------------------------------------------------------------------------- */
 

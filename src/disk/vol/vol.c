@@ -130,9 +130,12 @@ static int check_size(const struct dev *dev, const struct super *super)
 static int open_device(struct vol *vol, struct dev *dev, const struct vol_open_options *options)
 {
     struct super super;
-    unsigned copy;
+    unsigned copy = options->super_copy;
 
-    TRY(super_find(dev, &super, &copy));
+    if (copy)
+        TRY(super_take_copy(dev, copy, &super));
+    else
+        TRY(super_find(dev, &super, &copy));
     TRY(check_size(dev, &super));
     TRY(attach(vol, dev, &super));
     vol->used_copy = copy > 0;

@@ -25,6 +25,7 @@ struct vol;
 
 struct vol_open_options {
     bool readonly;
+    unsigned super_copy; /* read this copy of the superblock and no other; 0: by the rules below */
 };
 
 /*

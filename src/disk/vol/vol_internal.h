@@ -40,6 +40,9 @@ void vol_update_limits(struct vol *vol);
  */
 int super_find(struct dev *dev, struct super *out, unsigned *copy) MUST_USE;
 
+/* That copy, whatever the others are. */
+int super_take_copy(struct dev *dev, unsigned copy, struct super *out) MUST_USE;
+
 /* Adds the chunks of vol's sys_chunk_array to the map. */
 int super_load_system_array(struct vol *vol) MUST_USE;
 

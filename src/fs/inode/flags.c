@@ -3,7 +3,6 @@
 #include "fs/inode/internal.h"
 
 #include <linux/fs.h>
-#include <sys/sysmacros.h>
 
 static const struct {
     uint32_t disk;
@@ -38,19 +37,6 @@ uint64_t inode_flags_from_fs(uint32_t fs_flags, uint64_t old_flags)
             out |= flag_table[i].disk;
     }
     return out;
-}
-
-/* Linux stores its internal encoding: 12 bits of major above 20 bits of minor. */
-#define MINOR_BITS 20
-
-uint64_t rdev_to_disk(uint64_t dev)
-{
-    return ((uint64_t)major(dev) << MINOR_BITS) | minor(dev);
-}
-
-uint64_t rdev_from_disk(uint64_t rdev)
-{
-    return makedev((unsigned)(rdev >> MINOR_BITS), (unsigned)(rdev & ((1u << MINOR_BITS) - 1)));
 }
 
 struct timestamp timestamp_now(struct fs *fs)

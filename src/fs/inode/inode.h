@@ -293,13 +293,10 @@ bool logged_take_stale(struct fs *fs, uint64_t tree, uint64_t *ino);
 /* The logs are gone. */
 void logged_clear(struct fs *fs);
 
-/* ---- times, device numbers
+/* ---- times and flags
  * ---------------------------------------------------------------------------------- */
 
 struct timestamp timestamp_now(struct fs *fs);
-/* The format stores device numbers as Linux encodes them inside. */
-uint64_t rdev_to_disk(uint64_t dev);
-uint64_t rdev_from_disk(uint64_t rdev);
 /* INODE_* bits <-> FS_*_FL of linux/fs.h. */
 uint32_t inode_flags_to_fs(uint64_t flags);
 uint64_t inode_flags_from_fs(uint32_t fs_flags, uint64_t old_flags);
