@@ -174,6 +174,14 @@ const struct command commands[] = {
             "GLOB  of names, or (with a slash in it) of paths   -c  in either case\n"
             "-m -x -S  as without: owners, attributes and symlinks are kept\n"
             "Exit status 1 when something was lost; each loss is one line."),
+    OUTSIDE(
+        image, "[-c LEVEL] [-s | -ss] T FILE | -r [-f] FILE T",
+        "all metadata as one file for a bug report, and back",
+        "-c LEVEL  of zlib, 1 to 9   -s  other names, with the same hashes; those of up to four\n"
+        "  bytes stay   -ss  also those, and their hashes are wrong then   FILE -: standard "
+        "output\n"
+        "-r  make an image of FILE, which opens read-only   -f  over what is there\n"
+        "-w -t N  as without"),
     IN("quota", "enable", quota_enable, "[-s] T", "switch quotas on, and count",
        "-s  simple quotas: an extent counts for the subvolume that wrote it, from now on"),
     IN("quota", "disable", quota_disable, "T", "switch quotas off, and forget all groups", NULL),

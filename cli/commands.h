@@ -96,6 +96,7 @@ DECLARE_COMMAND(qgroup_limit);
 DECLARE_COMMAND(qgroup_show);
 DECLARE_COMMAND(check);
 DECLARE_COMMAND(restore);
+DECLARE_COMMAND(image);
 DECLARE_COMMAND(find_roots);
 DECLARE_COMMAND(qgroup_clear_stale);
 DECLARE_COMMAND(dump_super);

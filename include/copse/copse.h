@@ -878,6 +878,34 @@ struct copse_rescue_root {
 int copse_rescue_find_roots(copse_rescue *rescue,
                             int (*fn)(void *arg, const struct copse_rescue_root *root), void *arg);
 
+/* ---- metadata dumps
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct copse_image_options {
+    size_t size;
+    unsigned compress; /* level of zlib, 1 to 9; 0: not at all */
+    unsigned
+        sanitize; /* 1: names become others with the same hash; 2: also short ones, with another */
+    void (*progress)(void *arg, uint64_t done, uint64_t total);
+    void *arg;
+};
+/* clang-format off */
+#define COPSE_IMAGE_OPTIONS_INIT { sizeof(struct copse_image_options), 0, 0, NULL, NULL }
+/* clang-format on */
+
+/** All metadata, nothing of what files contain, as btrfs-image writes it. Damaged blocks too. */
+int copse_image_dump(const char *const *devices, unsigned count,
+                     const struct copse_image_options *options,
+                     const struct copse_stream_sink *sink);
+
+/**
+ * Makes of such a dump the image of a file system, to be looked at: it opens read-only, and what
+ * its files contain is missing. -EEXIST: device is a file with something in it (or a block device),
+ * and force is not set.
+ */
+int copse_image_restore(const char *dump, const char *device, bool force);
+
 #ifdef __cplusplus
 }
 #endif
