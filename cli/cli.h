@@ -29,6 +29,7 @@ struct command;
 struct cli {
     const struct command *command; /* running now */
     bool json;                     /* --format json */
+    unsigned rescue;               /* --rescue: COPSE_RESCUE_* */
     struct session *sessions;      /* file systems that the command has opened */
     struct shell *shell;           /* inside `copse shell`; its file system is a session too */
     bool keep_sessions;            /* the shell closes them */

@@ -67,7 +67,11 @@ struct parent {
     char *path; /* from the top */
     struct file dst;
     bool made, is_new, failed;
+    unsigned depth;
 };
+
+/* Each directory takes some of the stack. */
+#define DEPTH_MAX 4000
 
 static int open_directory(struct parent *parent)
 {
@@ -406,10 +410,13 @@ static void restore_directory(struct parent *up, struct origin *from, const char
                          .restore = up->restore,
                          .from = *from,
                          .name = need_string(strdup(name)),
-                         .path = need_string(strdup(from->shown))};
+                         .path = need_string(strdup(from->shown)),
+                         .depth = up->depth + 1};
 
     say(up->restore, from->shown);
-    if (filter_is_picky(&up->restore->filter) || parent_is_there(&dir))
+    if (dir.depth > DEPTH_MAX)
+        restore_lost(up->restore, from->shown, "what is in it: too many directories deep");
+    else if (filter_is_picky(&up->restore->filter) || parent_is_there(&dir))
         restore_names(&dir);
     parent_done(&dir);
 }
@@ -530,7 +537,8 @@ static void restore_subvol(struct parent *up, struct known_subvol *subvol, const
                                   .shown = shown,
                                   .st = {.mode = S_IFDIR | 0700, .nlink = 1}},
                          .name = need_string(strdup(name)),
-                         .path = need_string(strdup(shown))};
+                         .path = need_string(strdup(shown)),
+                         .depth = up->depth + 1};
 
     subvol->visited = true;
     say(up->restore, shown);

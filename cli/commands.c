@@ -35,12 +35,13 @@ const struct command commands[] = {
             "-O LIST  -R LIST  features, ^NAME without; list-all prints them\n"
             "-K  leave old contents   -q  say nothing   -v  (as without)\n"
             "--seed NUMBER  uuids and times from it: the same bytes every time"),
-    OUTSIDE(mount, "[-f] [-o OPT,…] DEV… DIR", "mount it with FUSE",
-            "-f  stay in the foreground\n"
-            "-o  ro, rw, allow_other, default_permissions, subvol=, subvolid=, noatime, relatime,\n"
-            "    strictatime, commit=, cache=, nodatacow, discard, treelog,\n"
-            "    compress[=ALG[:LEVEL]], compress-force[=ALG[:LEVEL]], fakeroot,\n"
-            "    user_subvol_rm_allowed, uid=, gid="),
+    OUTSIDE(
+        mount, "[-f] [-o OPT,…] DEV… DIR", "mount it with FUSE",
+        "-f  stay in the foreground\n"
+        "-o  ro, rw, allow_other, default_permissions, subvol=, subvolid=, noatime, relatime,\n"
+        "    strictatime, commit=, cache=, nodatacow, discard, treelog,\n"
+        "    compress[=ALG[:LEVEL]], compress-force[=ALG[:LEVEL]], fakeroot, rescue=WHAT[:WHAT…],\n"
+        "    user_subvol_rm_allowed, uid=, gid="),
     OUTSIDE(umount, "DIR", "unmount; returns when everything is durable", NULL),
 
     TOP(ls, "[-l] [-a] [-d] [-i] [-R] P…", "list directories",

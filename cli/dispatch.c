@@ -115,6 +115,16 @@ int command_take_format(struct cli *cli, int *argc, char **argv)
                 argv[kept++] = argv[i++];
             break;
         }
+        if (strcmp(argv[i], "--rescue") == 0 || begins(argv[i], "--rescue=")) {
+            const char *list = argv[i][8] ? argv[i] + 9 : i + 1 < *argc ? argv[++i] : "";
+
+            if (*list == '\0' || copse_rescue_parse(list, &cli->rescue) < 0)
+                return cli_usage(cli,
+                                 "--rescue %s: not usebackuproot, nologreplay, ignorebadroots, "
+                                 "ignoredatacsums or all",
+                                 list);
+            continue;
+        }
         if (strcmp(argv[i], "--format") == 0)
             value = i + 1 < *argc ? argv[++i] : "";
         else if (begins(argv[i], "--format="))
@@ -158,6 +168,7 @@ int command_run(struct cli *cli, int argc, char **argv)
 {
     const struct command *before = cli->command, *command;
     bool json_before = cli->json;
+    unsigned rescue_before = cli->rescue;
     int used, result;
 
     result = command_take_format(cli, &argc, argv);
@@ -172,5 +183,6 @@ int command_run(struct cli *cli, int argc, char **argv)
     result = command ? run_found(cli, command, argc - used + 1, argv + used - 1) : EXIT_USAGE;
     cli->command = cli->shell ? before : cli->command;
     cli->json = json_before;
+    cli->rescue = rescue_before;
     return result;
 }

@@ -34,13 +34,17 @@ static int check_writable(struct cli *cli, struct session *session)
 static int open_new(struct cli *cli, const struct target *target, enum want want,
                     struct session **out)
 {
-    struct session *session = need_memory(calloc(1, sizeof(*session)));
     struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
+    struct session *session;
     int ret;
 
+    if (cli->rescue && want == WANT_CHANGE)
+        return cli_usage(cli, "--rescue: nothing can be changed then");
+    session = need_memory(calloc(1, sizeof(*session)));
     session->name = target_name(target);
     session->identity = identity_of(target);
     session->writable = want == WANT_CHANGE;
+    options.rescue = cli->rescue;
     options.readonly = !session->writable;
     session->options = options;
     session->tree.ops = &library_tree_ops;

@@ -34,6 +34,7 @@ struct copse_fuse_options {
     bool nodatacow, discard, treelog;
     char *compress; /* NULL: none */
     bool compress_force;
+    unsigned rescue; /* COPSE_RESCUE_*; only with ro */
     uint64_t cache_bytes;
     unsigned commit_seconds;
     bool suid, nosuid, dev, nodev, noexec, sync, dirsync;

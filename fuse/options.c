@@ -205,6 +205,16 @@ static int set_compression(struct copse_fuse_options *options, const char *value
     return set_string(&options->compress, value);
 }
 
+static int set_rescue(struct copse_fuse_options *options, const char *value)
+{
+    unsigned more;
+
+    if (*value == '\0' || copse_rescue_parse(value, &more) < 0)
+        return -EINVAL;
+    options->rescue |= more;
+    return 0;
+}
+
 static int set_compress(struct copse_fuse_options *options, const char *value)
 {
     return set_compression(options, value, false);
@@ -245,6 +255,7 @@ static const struct {
     {"uid", set_uid},           {"gid", set_gid},
     {"fsname", set_fsname},     {"subtype", set_subtype},
     {"compress", set_compress}, {"compress-force", set_compress_force},
+    {"rescue", set_rescue},
 };
 
 static int refuse(struct copse_fuse_options *options, const char *option, const char *why)

@@ -42,6 +42,8 @@ static int check_options(struct copse_fuse_options *options)
         return say(options, -EINVAL, "-o fakeroot: not with default_permissions");
     if (options->subvol && options->subvolid)
         return say(options, -EINVAL, "-o subvol=%s: not together with subvolid", options->subvol);
+    if (options->rescue && !options->readonly)
+        return say(options, -EINVAL, "-o rescue=: only with ro");
     if (geteuid() != 0 && (options->suid || options->dev))
         return say(options, -EPERM, "-o %s: %s", options->suid ? "suid" : "dev", strerror(EPERM));
     if (options->allow_other)
@@ -75,6 +77,7 @@ static int open_fs(struct mounted *m, struct copse_fuse_options *options)
     open_options.nodatacow = options->nodatacow;
     open_options.discard = options->discard;
     open_options.treelog = options->treelog;
+    open_options.rescue = options->rescue;
     open_options.compress = options->compress;
     open_options.compress_force = options->compress_force;
     open_options.commit_seconds = options->commit_seconds;

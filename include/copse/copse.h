@@ -69,10 +69,19 @@ struct copse_open_options {
     const char *compress;
     bool compress_force; /* whatever files say, and whatever the data looks like */
     bool treelog;        /* fsync writes a log tree, where that will do, instead of a commit */
+    unsigned rescue;     /* COPSE_RESCUE_*, only with readonly: what may be damaged */
 };
 /* clang-format off */
-#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false, false, NULL, false, false }
+#define COPSE_OPEN_OPTIONS_INIT { sizeof(struct copse_open_options), false, 0, NULL, 0, false, false, false, false, 0, false, false, NULL, false, false, 0 }
 /* clang-format on */
+
+#define COPSE_RESCUE_BACKUP_ROOT 1u  /* the root tree of an older transaction, if need be */
+#define COPSE_RESCUE_NO_LOG 2u       /* the log tree is left alone; it is, read-only */
+#define COPSE_RESCUE_BAD_ROOTS 4u    /* all trees but those of files may be missing */
+#define COPSE_RESCUE_NO_CHECKSUMS 8u /* data is taken as it is */
+/** Linux's names, as in its mount option rescue=: "usebackuproot:ignoredatacsums", "all". -EINVAL.
+ */
+int copse_rescue_parse(const char *text, unsigned *rescue);
 
 /** Whether copse_open() knows that compression, also "no" and "none". -EINVAL. */
 int copse_compression_check(const char *compress);

@@ -11,6 +11,7 @@ static int open_fs(const char *const *devices, unsigned count,
     API_REQUIRE(devices && count > 0 && out);
     TRY(api_take_options(&options, sizeof(options), given));
     API_REQUIRE(!(options.subvol && options.subvolid));
+    API_REQUIRE(options.readonly || !options.rescue);
     devs = calloc(count, sizeof(struct dev *));
     if (!devs)
         return fail(-ENOMEM, "opening %u devices", count);

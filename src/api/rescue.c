@@ -4,6 +4,45 @@
 
 #include "ops/rescue/rescue.h"
 
+static const struct {
+    const char *name;
+    unsigned what;
+} names[] = {
+    {"usebackuproot", COPSE_RESCUE_BACKUP_ROOT},
+    {"nologreplay", COPSE_RESCUE_NO_LOG},
+    {"ignorebadroots", COPSE_RESCUE_BAD_ROOTS},
+    {"ibadroots", COPSE_RESCUE_BAD_ROOTS},
+    {"ignoredatacsums", COPSE_RESCUE_NO_CHECKSUMS},
+    {"idatacsums", COPSE_RESCUE_NO_CHECKSUMS},
+    {"all", COPSE_RESCUE_NO_LOG | COPSE_RESCUE_BAD_ROOTS | COPSE_RESCUE_NO_CHECKSUMS},
+};
+
+static int parse(const char *text, unsigned *out)
+{
+    unsigned all = 0;
+
+    API_REQUIRE(text && out);
+    for (const char *end; *text; text = *end ? end + 1 : end) {
+        unsigned what = 0;
+
+        end = strchrnul(text, ':');
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+            if (strlen(names[i].name) == (size_t)(end - text) &&
+                memcmp(names[i].name, text, (size_t)(end - text)) == 0)
+                what = names[i].what;
+        if (!what)
+            return fail(-EINVAL, "rescue=%.*s: unknown", (int)(end - text), text);
+        all |= what;
+    }
+    *out = all;
+    return 0;
+}
+
+COPSE_EXPORT int copse_rescue_parse(const char *text, unsigned *rescue)
+{
+    return API_CALL(parse(text, rescue));
+}
+
 static struct rescue *rescue_of(copse_rescue *rescue)
 {
     return (struct rescue *)rescue;

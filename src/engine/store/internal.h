@@ -35,7 +35,8 @@ struct store_private {
     uint64_t door_tree, door_bytes; /* what the change now running asked quotas for */
     bool readonly;
     bool repair;
-    bool changed; /* something was begun, or marked, since the last commit; atomic */
+    unsigned rescue; /* enum store_rescue */
+    bool changed;    /* something was begun, or marked, since the last commit; atomic */
     bool uuid_tree_current;
     bool first_commit_done;
     bool log_waits;    /* the superblock names a log tree that was not replayed yet */

@@ -83,13 +83,91 @@ static int load_system_tree(struct store *store, uint64_t id, bool required, str
     return 0;
 }
 
-static int load_system_trees(struct store *store)
+static bool can_be_read(struct root *root)
+{
+    const struct key first = KEY_FIRST;
+    AUTO_PATH struct path path = PATH_INIT;
+
+    return tree_search_ge(root, &first, &path) >= 0;
+}
+
+/* The newest root tree among the backup roots that is older than `below` and can be read. */
+static bool take_backup_root(struct store *store, uint64_t below)
+{
+    struct engine *e = &store->engine;
+    const struct backup_root *newest = NULL;
+
+    for (unsigned i = 0; i < SUPER_BACKUP_ROOTS; i++) {
+        const struct backup_root *backup = &vol_super(e->vol)->backups.r[i];
+
+        if (backup->tree_root && backup->tree_root_gen < below &&
+            backup->tree_root_level < TREE_LEVELS_MAX &&
+            (!newest || backup->tree_root_gen > newest->tree_root_gen))
+            newest = backup;
+    }
+    if (!newest)
+        return false;
+    engine_root_set(e, &e->root_tree, TREE_ROOT, newest->tree_root, newest->tree_root_gen,
+                    newest->tree_root_level);
+    if (!can_be_read(&e->root_tree))
+        return take_backup_root(store, newest->tree_root_gen);
+    env_note(e->env, NOTE_WARNING, "%s: the root tree of transaction %llu is used",
+             vol_label(e->vol), (unsigned long long)newest->tree_root_gen);
+    return true;
+}
+
+static void set_root_tree(struct store *store)
 {
     struct engine *e = &store->engine;
     const struct super *super = vol_super(e->vol);
 
     engine_root_set(e, &e->root_tree, TREE_ROOT, super->root, super->generation, super->root_level);
+    if (!(store->priv->rescue & STORE_BACKUP_ROOT) || can_be_read(&e->root_tree) ||
+        take_backup_root(store, super->generation))
+        return;
+    engine_root_set(e, &e->root_tree, TREE_ROOT, super->root, super->generation, super->root_level);
+}
+
+/* Trees without which files can be read. */
+static int load_trees_if_there(struct store *store)
+{
+    struct engine *e = &store->engine;
+    const struct {
+        uint64_t id;
+        struct root *root;
+    } trees[] = {{TREE_EXTENT, &e->extent_tree},
+                 {TREE_DEV, &e->dev_tree},
+                 {TREE_CSUM, &e->csum_tree},
+                 {TREE_UUID, &e->uuid_tree},
+                 {TREE_FREE_SPACE, &e->free_space_tree},
+                 {TREE_BLOCK_GROUP, &e->block_group_tree}};
+
+    for (size_t i = 0; i < ARRAY_LEN(trees); i++) {
+        int ret = load_system_tree(store, trees[i].id, false, trees[i].root);
+
+        if (ret == -ENOMEM)
+            return ret;
+        if (ret == 0 && trees[i].root->id != 0 && can_be_read(trees[i].root))
+            continue;
+        *trees[i].root = (struct root){.id = 0};
+        if (trees[i].id == TREE_CSUM) {
+            store->priv->rescue |= STORE_NO_CHECKSUMS;
+            env_note(e->env, NOTE_WARNING, "%s: no checksums: data is read as it is",
+                     vol_label(e->vol));
+        }
+    }
+    fail_clear();
+    return 0;
+}
+
+static int load_system_trees(struct store *store)
+{
+    struct engine *e = &store->engine;
+
+    set_root_tree(store);
     TRY(roots_open(e, &store->roots));
+    if (store->priv->rescue & STORE_BAD_ROOTS)
+        return load_trees_if_there(store);
     TRY(load_system_tree(store, TREE_EXTENT, true, &e->extent_tree));
     TRY(load_system_tree(store, TREE_DEV, true, &e->dev_tree));
     TRY(load_system_tree(store, TREE_CSUM, true, &e->csum_tree));
@@ -136,10 +214,13 @@ int store_load(struct store *store)
     TRY(load_system_trees(store));
     if (store->priv->readonly) {
         /* What space there is is good to know, but not needed to read files. */
-        if (space_open(e, &store->space) < 0)
+        int ret = store->priv->rescue & STORE_BAD_ROOTS ? fail(-EUCLEAN, "not looked for")
+                                                        : space_open(e, &store->space);
+        if (ret < 0)
             env_note(e->env, NOTE_WARNING, "%s: space is not known: %s", vol_label(e->vol),
                      fail_message());
-        if (qgroups_open(e, NULL, store->roots, &store->qgroups) < 0)
+        ret = qgroups_open(e, NULL, store->roots, &store->qgroups);
+        if (ret < 0)
             env_note(e->env, NOTE_WARNING, "%s: quotas are not known: %s", vol_label(e->vol),
                      fail_message());
         /* To be asked only. */

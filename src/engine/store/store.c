@@ -22,6 +22,7 @@ int store_open(struct vol *vol, const struct store_options *options, struct stor
     store->priv = priv;
     priv->readonly = options->readonly || vol_readonly(vol);
     priv->repair = options->repair;
+    priv->rescue = priv->readonly ? options->rescue : 0;
     priv->uuid_tree_current = vol_super(vol)->uuid_tree_generation == vol_super(vol)->generation;
     pthread_rwlock_init(&priv->meta, NULL);
 
@@ -67,6 +68,11 @@ void store_set_hooks(struct store *store, const struct store_hooks *hooks, void 
 {
     store->priv->hooks = *hooks;
     store->priv->hooks_arg = arg;
+}
+
+bool store_ignores_checksums(const struct store *store)
+{
+    return (store->priv->rescue & STORE_NO_CHECKSUMS) != 0;
 }
 
 bool store_readonly(const struct store *store)

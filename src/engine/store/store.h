@@ -26,6 +26,15 @@ struct store_options {
     /* What block groups and the free-space tree say is not believed (space_open_for_repair), and
      * chunk items that cannot be are left out. */
     bool repair;
+    unsigned rescue; /* enum store_rescue, only with readonly */
+};
+
+/* The same numbers as in the public header. */
+enum store_rescue {
+    STORE_BACKUP_ROOT = 1,
+    STORE_NO_LOG = 2,
+    STORE_BAD_ROOTS = 4,
+    STORE_NO_CHECKSUMS = 8,
 };
 
 /* What fs/ does inside a commit. */
@@ -63,6 +72,8 @@ void store_close(struct store *store);
 void store_set_hooks(struct store *store, const struct store_hooks *hooks, void *arg);
 
 bool store_readonly(const struct store *store);
+/* Data is read without asking for checksums. */
+bool store_ignores_checksums(const struct store *store);
 /* Whether the last durable superblock names a log tree. */
 bool store_has_log(const struct store *store);
 

@@ -287,6 +287,7 @@ static int open_store(struct env *env, struct dev **devs, unsigned count,
         .readonly = options->readonly,
         .cache_bytes = memory->nodes,
         .discard = options->discard,
+        .rescue = options->rescue,
     };
     struct vol *vol;
 
