@@ -4,7 +4,7 @@
 blocks still exist, as it was, by its name where that can be known; and at least what `btrfs restore`
 brings out. The image is not changed.
 
-seeds.py COPSE: TAP. RESTORE_SEEDS: how many (12); COPSE_SEED: the first one. RESTORE_BTRFS=no: without
+seeds.py COPSE: TAP. RESTORE_SEEDS: how many (6); COPSE_SEED: the first one. RESTORE_BTRFS=no: without
 the comparison."""
 
 import hashlib
@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import blocks  # noqa: E402
 
 COPSE = os.path.abspath(sys.argv[1])
-SEEDS = int(os.environ.get("RESTORE_SEEDS", "12"))
+SEEDS = int(os.environ.get("RESTORE_SEEDS", "6"))
 FIRST = int(os.environ.get("COPSE_SEED", "1"), 0)
 BTRFS = shutil.which("btrfs") if os.environ.get("RESTORE_BTRFS") != "no" else None
 
