@@ -18,13 +18,20 @@ struct tree_handle {
     struct root root;      /* must stay the first member */
     struct root_item item; /* as it will be written; bytenr, level, generation come from root */
     struct roots *roots;
-    bool dirty;     /* item must be written at commit */
-    bool deleted;   /* its root item is gone */
-    unsigned sends; /* how many sends read it: it stays as it is; under the metadata lock */
+    bool dirty;   /* item must be written at commit */
+    bool deleted; /* its root item is gone */
+    /* How many sends read it: it stays as it is. Changed by atomic operations with the metadata
+     * lock shared, so that whoever has it alone knows; others ask tree_is_sent. */
+    unsigned sends;
     struct tree_handle *next_dirty;
     void *fs_data;        /* for fs/: what it keeps for a tree; malloced, freed by roots_close */
     uint64_t item_offset; /* key offset of the root item (creation transid of snapshots) */
 };
+
+static inline bool tree_is_sent(const struct tree_handle *tree)
+{
+    return __atomic_load_n(&tree->sends, __ATOMIC_RELAXED) > 0;
+}
 
 int roots_open(struct engine *engine, struct roots **out) MUST_USE;
 void roots_close(struct roots *roots);

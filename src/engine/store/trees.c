@@ -43,7 +43,7 @@ static int open_tree(void *arg, uint64_t id, struct root **out)
     TRY(roots_get(store->roots, id, &tree));
     if (tree->item.refs == 0)
         return fail(-ENOENT, "tree %llu: being deleted", (unsigned long long)id);
-    if (tree->sends > 0)
+    if (tree_is_sent(tree))
         return fail(-EBUSY, "tree %llu: being sent", (unsigned long long)id);
     *out = &tree->root;
     return 0;

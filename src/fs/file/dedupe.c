@@ -125,7 +125,7 @@ static int check_range(struct dedupe *d)
     if (store_readonly(d->dst->fs->store))
         return fail(-EROFS, "the file system is read-only");
     store_read_lock(d->dst->fs->store);
-    bool sent = d->dst->tree->sends > 0;
+    bool sent = tree_is_sent(d->dst->tree);
     store_read_unlock(d->dst->fs->store);
     if (sent)
         return fail(-EAGAIN, "subvolume %llu is being sent", LLU(d->dst->tree->root.id));

@@ -115,17 +115,26 @@ struct inode *inode_ref(struct inode *inode);
 void inode_put(struct inode *inode);
 void inode_put_deleted(struct inode *inode);
 
+/* The type never changes; permissions may, under item_lock, while somebody asks for it. */
+static inline uint32_t inode_mode(const struct inode *inode)
+{
+    return __atomic_load_n(&inode->item.mode, __ATOMIC_RELAXED);
+}
+static inline void inode_set_mode(struct inode *inode, uint32_t mode)
+{
+    __atomic_store_n(&inode->item.mode, mode, __ATOMIC_RELAXED);
+}
 static inline bool inode_is_dir(const struct inode *inode)
 {
-    return (inode->item.mode & 0170000) == 0040000;
+    return (inode_mode(inode) & 0170000) == 0040000;
 }
 static inline bool inode_is_reg(const struct inode *inode)
 {
-    return (inode->item.mode & 0170000) == 0100000;
+    return (inode_mode(inode) & 0170000) == 0100000;
 }
 static inline bool inode_is_symlink(const struct inode *inode)
 {
-    return (inode->item.mode & 0170000) == 0120000;
+    return (inode_mode(inode) & 0170000) == 0120000;
 }
 
 /*

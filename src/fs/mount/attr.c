@@ -123,9 +123,9 @@ static void set_fields(struct mount *m, struct inode *inode, unsigned set,
     if (set & COPSE_SET_GID)
         item->gid = st->gid;
     if (set & COPSE_SET_MODE)
-        item->mode = (item->mode & S_IFMT) | (st->mode & 07777);
+        inode_set_mode(inode, (item->mode & S_IFMT) | (st->mode & 07777));
     if (set & COPSE_SET_KILL_SUIDGID)
-        item->mode = without_set_id(item->mode);
+        inode_set_mode(inode, without_set_id(item->mode));
     if (set & (COPSE_SET_ATIME | COPSE_SET_ATIME_NOW))
         item->atime = set & COPSE_SET_ATIME ? from_timespec(&st->atime) : now;
     if (set & (COPSE_SET_MTIME | COPSE_SET_MTIME_NOW))

@@ -104,7 +104,7 @@ static int set_compression(struct inode *inode, const char *value, size_t len)
 static void set_mode(struct inode *inode, uint32_t mode)
 {
     pthread_mutex_lock(&inode->item_lock);
-    inode->item.mode = mode;
+    inode_set_mode(inode, mode);
     pthread_mutex_unlock(&inode->item_lock);
 }
 

@@ -94,7 +94,7 @@ int subvol_may_delete(struct fs *fs, const struct tree_handle *tree)
         return fail(-EPERM, "subvolume %llu is the default one", (unsigned long long)id);
     if (id == TREE_FS)
         return fail(-EINVAL, "the top level cannot be deleted");
-    if (tree->sends > 0)
+    if (tree_is_sent(tree))
         return fail(-EPERM, "subvolume %llu is being sent", (unsigned long long)id);
     TRY(root_ref_any_child(&fs->store->engine, id, &any));
     return any ? fail(-ENOTEMPTY, "subvolume %llu holds others", (unsigned long long)id) : 0;

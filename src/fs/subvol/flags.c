@@ -33,7 +33,7 @@ int subvol_set_readonly(struct fs *fs, struct tree_handle *tree, bool readonly, 
 
     if (readonly == is_readonly)
         return 0;
-    if (!readonly && tree->sends > 0)
+    if (!readonly && tree_is_sent(tree))
         return fail(-EPERM, "subvolume %llu is being sent", (unsigned long long)tree->root.id);
     if (!readonly && !uuid_is_null(&tree->item.received_uuid)) {
         if (!drop_received)
@@ -47,16 +47,6 @@ int subvol_set_readonly(struct fs *fs, struct tree_handle *tree, bool readonly, 
 
 /* ---- being sent ------------------------------------------------------------------------------ */
 
-/* The lock shared suffices against those who look under it alone; the count has a lock of its own
- * because several sends may begin at once. */
-static pthread_mutex_t sends_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static void count_send(struct tree_handle *tree, int by)
-{
-    SCOPED_LOCK(&sends_lock);
-    tree->sends = (unsigned)((int)tree->sends + by);
-}
-
 int subvol_send_begin(struct fs *fs, struct tree_handle *tree)
 {
     int ret = 0;
@@ -65,7 +55,7 @@ int subvol_send_begin(struct fs *fs, struct tree_handle *tree)
     if (tree->item.refs == 0 || !(tree->item.flags & ROOT_SUBVOL_RDONLY))
         ret = fail(-EPERM, "subvolume %llu is not read-only", (unsigned long long)tree->root.id);
     else
-        count_send(tree, 1);
+        __atomic_fetch_add(&tree->sends, 1, __ATOMIC_RELAXED);
     store_read_unlock(fs->store);
     return ret;
 }
@@ -73,6 +63,6 @@ int subvol_send_begin(struct fs *fs, struct tree_handle *tree)
 void subvol_send_end(struct fs *fs, struct tree_handle *tree)
 {
     store_read_lock(fs->store);
-    count_send(tree, -1);
+    __atomic_fetch_sub(&tree->sends, 1, __ATOMIC_RELAXED);
     store_read_unlock(fs->store);
 }
