@@ -214,6 +214,7 @@ static void uneven_keys_are_found(void **state)
             assert_int_equal(tree_search_le(&root, &key, &path), 0);
             assert_memory_equal(path_data(&path), &i, sizeof(i));
         }
+    path_release(&path);
     fixture_free(&fixture);
 }
 
