@@ -164,9 +164,9 @@ static int tell_extents(struct check *c, const struct pile *listed, const struct
             extent.bytenr = PILE_AT(listed, struct reference, i)->bytenr;
         if (j < met->count)
             extent.bytenr = MIN(extent.bytenr, PILE_AT(met, struct reference, j)->bytenr);
-        extent.listed = PILE_AT(listed, struct reference, i);
+        extent.listed = i < listed->count ? PILE_AT(listed, struct reference, i) : NULL;
         extent.listed_count = same_extent(listed, i, extent.bytenr);
-        extent.met = PILE_AT(met, struct reference, j);
+        extent.met = j < met->count ? PILE_AT(met, struct reference, j) : NULL;
         extent.met_count = same_extent(met, j, extent.bytenr);
         block = find_block(c, extent.bytenr);
         extent.full = block && (block->flags & BLOCK_FULL);
