@@ -74,12 +74,23 @@ static int write_copies(struct vol *vol, const struct super *super)
  */
 static int renew_copies(struct vol *vol)
 {
-    if (!vol->copies_known && !vol->used_copy && !copies_are(vol, &vol->super)) {
-        TRY(write_copies(vol, &vol->super));
-        TRY(vol_flush(vol));
+    int ret = 0;
+
+    if (vol->copies_known || vol->used_copy) {
+        vol->copies_known = true;
+        return 0;
     }
-    vol->copies_known = true;
-    return 0;
+    /* The device item goes back, too: the transaction that is about to end may have changed it. */
+    struct dev_item now = vol->devices[0].item;
+    vol->devices[0].item = vol->super.dev_item;
+    if (!copies_are(vol, &vol->super)) {
+        ret = write_copies(vol, &vol->super);
+        if (ret == 0)
+            ret = vol_flush(vol);
+    }
+    vol->devices[0].item = now;
+    vol->copies_known = ret == 0;
+    return ret;
 }
 
 int vol_write_supers(struct vol *vol, const struct super *super)
