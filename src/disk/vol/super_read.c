@@ -44,14 +44,8 @@ static bool intact(const uint8_t *bytes)
 /* Reads copy i where it is a valid superblock that lies inside the device it describes. */
 static bool read_candidate(struct dev *dev, unsigned copy, struct super *out)
 {
-    uint64_t end = super_offset(copy) + SUPER_SIZE;
-    uint8_t bytes[SUPER_SIZE];
-
-    if (end > dev->size || dev_read(dev, super_offset(copy), bytes, SUPER_SIZE) < 0 ||
-        super_validate(bytes, super_offset(copy)) < 0)
-        return false;
-    super_decode(out, bytes);
-    return end <= out->dev_item.total_bytes;
+    return super_take_copy(dev, copy, out) == 0 &&
+           super_offset(copy) + SUPER_SIZE <= out->dev_item.total_bytes;
 }
 
 /*

@@ -4,15 +4,13 @@
 
 #include "disk/vol/vol_internal.h"
 
-/* The bytes of one copy on one device. */
-static void super_bytes(const struct super *super, const struct vol_device *device, unsigned copy,
-                        uint8_t bytes[SUPER_SIZE])
+/* The bytes of one copy; super->dev_item is that of the device. */
+static void super_bytes(const struct super *super, unsigned copy, uint8_t bytes[SUPER_SIZE])
 {
     struct super own = *super;
     uint8_t csum[CSUM_MAX];
 
     own.bytenr = super_offset(copy);
-    own.dev_item = device->item;
     super_encode(bytes, &own);
     csum_compute((enum csum_type)own.csum_type, bytes + CSUM_FIELD_SIZE,
                  SUPER_SIZE - CSUM_FIELD_SIZE, csum);
@@ -27,16 +25,25 @@ static bool copy_fits(const struct vol_device *device, unsigned copy)
     return end <= device->item.total_bytes && end <= device->dev->size;
 }
 
-static int write_copy(struct vol *vol, const struct super *super, unsigned copy)
+static int write_copy(const struct vol_device *device, const struct super *super, unsigned copy)
+{
+    uint8_t bytes[SUPER_SIZE];
+
+    if (!copy_fits(device, copy))
+        return 0;
+    super_bytes(super, copy, bytes);
+    return dev_write(device->dev, super_offset(copy), bytes, SUPER_SIZE);
+}
+
+/* Copies [from, to) on every device, each with its own device item. */
+static int write_copies(struct vol *vol, const struct super *super, unsigned from, unsigned to)
 {
     for (unsigned i = 0; i < vol->device_count; i++) {
-        const struct vol_device *device = &vol->devices[i];
-        uint8_t bytes[SUPER_SIZE];
+        struct super own = *super;
 
-        if (!copy_fits(device, copy))
-            continue;
-        super_bytes(super, device, copy, bytes);
-        TRY(dev_write(device->dev, super_offset(copy), bytes, SUPER_SIZE));
+        own.dev_item = vol->devices[i].item;
+        for (unsigned copy = from; copy < to; copy++)
+            TRY(write_copy(&vol->devices[i], &own, copy));
     }
     return 0;
 }
@@ -45,59 +52,41 @@ static bool copy_is(const struct vol_device *device, const struct super *super, 
 {
     uint8_t want[SUPER_SIZE], is[SUPER_SIZE];
 
-    super_bytes(super, device, copy, want);
+    if (!copy_fits(device, copy))
+        return true;
+    super_bytes(super, copy, want);
     return dev_read(device->dev, super_offset(copy), is, SUPER_SIZE) == 0 &&
            memcmp(want, is, SUPER_SIZE) == 0;
-}
-
-static bool copies_are(const struct vol *vol, const struct super *super)
-{
-    for (unsigned i = 0; i < vol->device_count; i++)
-        for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
-            if (copy_fits(&vol->devices[i], copy) && !copy_is(&vol->devices[i], super, copy))
-                return false;
-    return true;
-}
-
-static int write_copies(struct vol *vol, const struct super *super)
-{
-    for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
-        TRY(write_copy(vol, super, copy));
-    return 0;
 }
 
 /*
  * Who was here last may have been cut off between its primary and the copies: they name trees
  * whose blocks have been free since, and were perhaps used by now. If the next primary is torn a
- * copy counts, so before that they must say what the last one says. Where the primary was bad, the
- * copy in use is all there is, and is left alone.
+ * copy counts, so before that they must say what the last one says, of the device, too, which the
+ * transaction that is about to end may have changed. Where the primary was bad, the copy in use is
+ * all there is, and is left alone.
  */
 static int renew_copies(struct vol *vol)
 {
-    int ret = 0;
+    const struct vol_device *device = &vol->devices[0];
+    bool old = false;
 
-    if (vol->copies_known || vol->used_copy) {
-        vol->copies_known = true;
+    for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
+        old |= !copy_is(device, &vol->super, copy);
+    if (!old)
         return 0;
-    }
-    /* The device item goes back, too: the transaction that is about to end may have changed it. */
-    struct dev_item now = vol->devices[0].item;
-    vol->devices[0].item = vol->super.dev_item;
-    if (!copies_are(vol, &vol->super)) {
-        ret = write_copies(vol, &vol->super);
-        if (ret == 0)
-            ret = vol_flush(vol);
-    }
-    vol->devices[0].item = now;
-    vol->copies_known = ret == 0;
-    return ret;
+    for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
+        TRY(write_copy(device, &vol->super, copy));
+    return vol_flush(vol);
 }
 
 int vol_write_supers(struct vol *vol, const struct super *super)
 {
     INVARIANT(!vol->readonly, "I5: a read-only volume changes no byte");
-    TRY(renew_copies(vol));
-    TRY(write_copy(vol, super, 0));
+    if (!vol->copies_known && !vol->used_copy)
+        TRY(renew_copies(vol));
+    vol->copies_known = true;
+    TRY(write_copies(vol, super, 0, 1));
     TRY(vol_flush(vol));
     vol->super = *super;
     vol_update_limits(vol);
@@ -106,7 +95,7 @@ int vol_write_supers(struct vol *vol, const struct super *super)
      * The flush before the next primary makes them durable. Until that primary is written this one
      * cannot be torn, so nobody needs them earlier.
      */
-    return write_copies(vol, super);
+    return write_copies(vol, super, 1, SUPER_COPIES);
 }
 
 int vol_fill_system_array(struct vol *vol, struct super *super)

@@ -403,7 +403,8 @@ static void old_copies_are_renewed_first(void **state)
         recorder = dev_record_new(dev);
         assert_int_equal(fixture_open(env, recorder, false, &vol), 0);
         super = *vol_super(vol);
-        uint64_t generation = super.generation++;
+        uint64_t generation = super.generation++, used = super.dev_item.bytes_used;
+        vol_device(vol, 0)->item.bytes_used += MIB; /* by the transaction that ends */
         assert_int_equal(vol_write_supers(vol, &super), 0);
         vol_close(vol);
         struct dev_record first = dev_record_entry(recorder, 0);
@@ -411,6 +412,7 @@ static void old_copies_are_renewed_first(void **state)
         if (old) {
             super_decode(&super, first.data);
             assert_int_equal(super.generation, generation);
+            assert_int_equal(super.dev_item.bytes_used, used);
             assert_int_equal(dev_record_entry(recorder, 1).op, DEV_OP_FLUSH);
             assert_int_equal(dev_record_entry(recorder, 2).off, super_offset(0));
         }
