@@ -11,6 +11,7 @@
 #include <copse/copse.h>
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,6 +64,7 @@ void cli_show_notes(bool show);
 void *need_memory(void *pointer);
 char *need_string(char *text);
 char *format_text(const char *fmt, ...) CLI_PRINTF(1, 2);
+char *format_text_of(const char *fmt, va_list args) CLI_PRINTF(1, 0);
 
 /* ---- options --------------------------------------------------------------------------------- */
 

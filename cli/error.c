@@ -112,14 +112,12 @@ int cli_fail(struct cli *cli, const char *what, int err)
 
 int cli_fail_because(struct cli *cli, const char *what, int err, const char *fmt, ...)
 {
-    char *words = NULL, *why;
+    char *words, *why;
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&words, fmt, args) < 0)
-        words = NULL;
+    words = format_text_of(fmt, args);
     va_end(args);
-    need_string(words);
     why = format_text("%s: %s", words, strerror(-err));
     print_line(cli, what, why);
     free(why);
@@ -129,28 +127,24 @@ int cli_fail_because(struct cli *cli, const char *what, int err, const char *fmt
 
 void cli_warn(struct cli *cli, const char *what, const char *fmt, ...)
 {
-    char *words = NULL;
+    char *words;
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&words, fmt, args) < 0)
-        words = NULL;
+    words = format_text_of(fmt, args);
     va_end(args);
-    need_string(words);
     print_line(cli, what, words);
     free(words);
 }
 
 int cli_usage(struct cli *cli, const char *fmt, ...)
 {
-    char *words = NULL, *why;
+    char *words, *why;
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&words, fmt, args) < 0)
-        words = NULL;
+    words = format_text_of(fmt, args);
     va_end(args);
-    need_string(words);
     why = cli->command ? format_text("%s; usage: copse %s %s", words, cli->command->shown,
                                      cli->command->usage)
                        : format_text("%s; see copse help", words);
@@ -174,14 +168,20 @@ char *need_string(char *text)
     return need_memory(text);
 }
 
+char *format_text_of(const char *fmt, va_list args)
+{
+    char *text;
+
+    return need_string(vasprintf(&text, fmt, args) < 0 ? NULL : text);
+}
+
 char *format_text(const char *fmt, ...)
 {
-    char *text = NULL;
+    char *text;
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        text = NULL;
+    text = format_text_of(fmt, args);
     va_end(args);
-    return need_string(text);
+    return text;
 }

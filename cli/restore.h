@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* restore: what cmd_restore.c, restore_file.c and restore_filter.c share. */
+/* restore: what cmd_restore.c, restore_tree.c, restore_file.c and restore_filter.c share. */
 #ifndef COPSE_CLI_RESTORE_H
 #define COPSE_CLI_RESTORE_H
 
@@ -54,6 +54,9 @@ struct origin {
     struct copse_stat st;
     const char *shown; /* path from the top */
 };
+
+/* All of the subvolume (root 0: of the file system) into dir. */
+void restore_all(struct restore *restore, struct file *dir, uint64_t root);
 
 /* Something of that path is gone. */
 void restore_lost(struct restore *restore, const char *path, const char *fmt, ...) CLI_PRINTF(3, 4);
