@@ -4,20 +4,9 @@
 # What a power cut leaves after a short sequence of operations and a sync (tests/bounded), judged by
 # Linux (power-cut.sh). BOUNDED_IMAGES=40 of them, from BOUNDED_SEED on.
 set -u
-here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=../lib/tap.sh
-. "$here/../lib/tap.sh"
-# shellcheck source=../lib/images.sh
-. "$here/../lib/images.sh"
 # shellcheck source=power-cut.sh
-. "$here/power-cut.sh"
+. "$(dirname "$(readlink -f "$0")")/power-cut.sh"
 
-why=$(why_no_kernel)
-[[ -z $why ]] || skip_all "$why"
-own_mounts "$0" "$@"
-make_scratch
-find_new_progs
-check=${btrfs_new:+$btrfs_new/}btrfs
 images=${BOUNDED_IMAGES:-40}
 bounded=$COPSE_BUILD/tests/bounded/bounded
 [[ -x $bounded ]] || skip_all "$bounded is not built"

@@ -4,20 +4,9 @@
 # States of the crash explorer (tests/crash), judged by Linux (power-cut.sh): CRASH_IMAGES=40 of
 # them, and on to the end of a workload; CRASH_FIRST is the first.
 set -u
-here=$(dirname "$(readlink -f "$0")")
-# shellcheck source=../lib/tap.sh
-. "$here/../lib/tap.sh"
-# shellcheck source=../lib/images.sh
-. "$here/../lib/images.sh"
 # shellcheck source=power-cut.sh
-. "$here/power-cut.sh"
+. "$(dirname "$(readlink -f "$0")")/power-cut.sh"
 
-why=$(why_no_kernel)
-[[ -z $why ]] || skip_all "$why"
-own_mounts "$0" "$@"
-make_scratch
-find_new_progs
-check=${btrfs_new:+$btrfs_new/}btrfs
 images=${CRASH_IMAGES:-40} workload=${CRASH_FIRST:-1}
 crash=$COPSE_BUILD/tests/crash/crash
 [[ -x $crash ]] || skip_all "$crash is not built"

@@ -1,9 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Images as a power cut left them, judged by Linux; to be sourced after tests/lib. Linux mounts each,
+# Images as a power cut left them, judged by Linux; to be sourced first of all. Linux mounts each,
 # replaying a log that copse wrote, and finds what copse finds after its own replay; btrfs check is
 # content with both. With COMPARE_EACH=N copse's replay is tried on one in N, and Linux's on all.
+
+power_cut=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+# shellcheck source=../lib/tap.sh
+. "$power_cut/../lib/tap.sh"
+# shellcheck source=../lib/images.sh
+. "$power_cut/../lib/images.sh"
+
+why=$(why_no_kernel)
+[[ -z $why ]] || skip_all "$why"
+own_mounts "$0" "$@"
+make_scratch
+find_new_progs
+check=${btrfs_new:+$btrfs_new/}btrfs
 
 sound() { # IMAGE
     "$check" check --check-data-csum "$1" >"$scratch/check" 2>&1 &&
