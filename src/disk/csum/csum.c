@@ -15,8 +15,53 @@
 #include "base/le.h"
 #include "disk/csum/crc32c_table.h"
 
+#if defined(HAVE_ISAL) && defined(__x86_64__)
+#include <nmmintrin.h>
+
+/*
+ * Names are short and come one at a time. What ISA-L does for long buffers is spread over constants
+ * and registers that are cold by then, and takes longer than all of this.
+ */
+#define SHORT_MAX 128
+
+static bool has_short(void)
+{
+    return __builtin_cpu_supports("sse4.2");
+}
+
+__attribute__((target("sse4.2"))) static uint32_t crc32c_short(uint32_t seed, const uint8_t *p,
+                                                               size_t len)
+{
+    uint64_t crc = seed;
+
+    for (; len >= 8; len -= 8, p += 8) {
+        uint64_t word;
+
+        memcpy(&word, p, sizeof(word));
+        crc = _mm_crc32_u64(crc, word);
+    }
+    for (; len > 0; len--, p++)
+        crc = _mm_crc32_u8((uint32_t)crc, *p);
+    return (uint32_t)crc;
+}
+#else
+#define SHORT_MAX 0
+
+static bool has_short(void)
+{
+    return false;
+}
+
+static uint32_t crc32c_short(uint32_t seed, const uint8_t *p, size_t len)
+{
+    return crc32c_table(seed, p, len);
+}
+#endif
+
 uint32_t crc32c_raw(uint32_t seed, const void *data, size_t len)
 {
+    if (len <= SHORT_MAX && has_short())
+        return crc32c_short(seed, data, len);
 #ifdef HAVE_ISAL
     const uint8_t *p = data;
 
