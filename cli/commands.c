@@ -39,7 +39,7 @@ const struct command commands[] = {
         mount, "[-f] [-o OPT,…] DEV… DIR", "mount it with FUSE",
         "-f  stay in the foreground\n"
         "-o  ro, rw, allow_other, default_permissions, subvol=, subvolid=, noatime, relatime,\n"
-        "    strictatime, commit=, cache=, nodatacow, discard, treelog,\n"
+        "    strictatime, commit=, cache=, nodatacow, discard, notreelog,\n"
         "    compress[=ALG[:LEVEL]], compress-force[=ALG[:LEVEL]], fakeroot, rescue=WHAT[:WHAT…],\n"
         "    user_subvol_rm_allowed, uid=, gid="),
     OUTSIDE(umount, "DIR", "unmount; returns when everything is durable", NULL),

@@ -31,7 +31,7 @@ struct copse_fuse_options {
     char *subvol;
     uint64_t subvolid;
     bool noatime, strictatime;
-    bool nodatacow, discard, treelog;
+    bool nodatacow, discard, notreelog;
     char *compress; /* NULL: none */
     bool compress_force;
     unsigned rescue; /* COPSE_RESCUE_*; only with ro */

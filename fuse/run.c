@@ -76,7 +76,7 @@ static int open_fs(struct mounted *m, struct copse_fuse_options *options)
     open_options.strictatime = options->strictatime;
     open_options.nodatacow = options->nodatacow;
     open_options.discard = options->discard;
-    open_options.treelog = options->treelog;
+    open_options.notreelog = options->notreelog;
     open_options.rescue = options->rescue;
     open_options.compress = options->compress;
     open_options.compress_force = options->compress_force;

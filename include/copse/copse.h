@@ -68,7 +68,7 @@ struct copse_open_options {
      * otherwise; NULL: only files that ask for it. Not together with nodatacow. */
     const char *compress;
     bool compress_force; /* whatever files say, and whatever the data looks like */
-    bool treelog;        /* fsync writes a log tree, where that will do, instead of a commit */
+    bool notreelog;      /* fsync commits everything, instead of writing a log tree where it can */
     unsigned rescue;     /* COPSE_RESCUE_*, only with readonly: what may be damaged */
 };
 /* clang-format off */

@@ -66,7 +66,6 @@ static struct mount *open_on(struct env *env, struct dev *disk)
     struct mount *m;
 
     options.cache_bytes = CACHE_BYTES;
-    options.treelog = true;
     return mount_open(env, &dev, 1, &options, &m) < 0 ? NULL : m;
 }
 

@@ -206,7 +206,7 @@ void work(const char *image, struct shared *shared, int receipts, uint64_t seed)
     options.commit_seconds = 1;
     options.cache_bytes = seed % 3 == 0 ? 16u << 20 : 0;
     options.discard = seed % 5 == 0;
-    options.treelog = seed % 4 != 0;
+    options.notreelog = seed % 4 == 0;
     workers[0] = (struct worker){.receipts = receipts};
     if (copse_open(&image, 1, &options, &fs) < 0)
         give_up(&workers[0], 0, "open");

@@ -146,7 +146,6 @@ static struct mount *open_on(struct env *env, struct dev *disk)
     if (!dev)
         return NULL;
     options.cache_bytes = CACHE_BYTES;
-    options.treelog = true;
     return mount_open(env, &dev, 1, &options, &m) < 0 ? NULL : m;
 }
 

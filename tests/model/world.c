@@ -51,7 +51,7 @@ int world_open(struct world *world, bool readonly)
     options.cache_bytes = world->config.cache_bytes;
     options.nodatacow = world->config.nodatacow;
     options.subvolid = world->root_id;
-    options.treelog = world->seed % 4 != 0;
+    options.notreelog = world->seed % 4 == 0;
     int ret = mount_open(world->env, &dev, 1, &options, &world->m);
     if (ret < 0) {
         world->m = NULL;

@@ -83,9 +83,10 @@ changing() {
 ranges() {
     new_image 256M
     mounted || not_ok "mounted"
-    user "$copse" io -f "$dir/a" -c 'pwrite -q -S 1 0 64k' -c fsync
-    user "$copse" io -f "$dir/b" -c 'pwrite -q -S 1 0 64k' -c fsync
-    user "$copse" io -f "$dir/c" -c 'pwrite -q -S 2 0 64k' -c fsync
+    user "$copse" io -f "$dir/a" -c 'pwrite -q -S 1 0 64k'
+    user "$copse" io -f "$dir/b" -c 'pwrite -q -S 1 0 64k'
+    user "$copse" io -f "$dir/c" -c 'pwrite -q -S 2 0 64k'
+    user "$copse" sync "$dir" # what is used is counted by a commit
     is "before" "$(user "$copse" df --raw "$dir" | sed -n 's/^Data.*used=//p')" 196608
     try "what is the same is deduplicated" user "$copse" io "$dir/b" -c "dedupe $dir/a 0 0 64k"
     try "synced" user "$copse" sync "$dir"

@@ -70,7 +70,7 @@ static int open_image(struct stress *s, const char *image, unsigned round)
     options.background = true;
     options.commit_seconds = 1;
     options.cache_bytes = 8 << 20;
-    options.treelog = round % 2 != 0;
+    options.notreelog = round % 2 != 0;
     options.compress = round % 3 == 2 ? "zstd" : NULL;
     int ret = copse_open(&image, 1, &options, &s->fs);
     if (ret < 0)

@@ -275,7 +275,8 @@ static int log_or_commit(struct fs *fs, struct request *requests, struct held *h
     uint64_t bytes = (uint64_t)PROMISED_NODES * store->engine.nodesize;
     int ret = FULL_COMMIT;
 
-    if (fs->options.treelog && store_log_possible(store) && store_log_promise(store, bytes) == 0) {
+    if (!fs->options.notreelog && store_log_possible(store) &&
+        store_log_promise(store, bytes) == 0) {
         ret = log_requests(fs, requests, held);
         store_log_unpromise(store, bytes);
     }

@@ -30,7 +30,7 @@ struct fs_options {
     bool noatime;
     bool strictatime;
     bool nodatacow;
-    bool treelog; /* fsync writes a log tree where it can */
+    bool notreelog; /* fsync is always a commit, never a log tree */
     /* Of files that do not say themselves; enum compress_type, 0: none. */
     uint8_t compress_type;
     int compress_level;

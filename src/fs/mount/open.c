@@ -374,7 +374,7 @@ static int mount_new(struct store *store, const struct copse_open_options *optio
         .noatime = options->noatime,
         .strictatime = options->strictatime,
         .nodatacow = options->nodatacow,
-        .treelog = options->treelog,
+        .notreelog = options->notreelog,
         .dirty_limit_bytes = memory->dirty,
         .data_cache_bytes = memory->data,
         .data_cache_least = memory->data_least,
