@@ -59,7 +59,7 @@ static bool in_place_always(const struct inode *inode)
 {
     const uint64_t both = INODE_NODATACOW | INODE_NODATASUM;
 
-    return (inode->item.flags & both) == both;
+    return (inode_flags(inode) & both) == both;
 }
 
 static enum claim kind_of(struct inode *inode, const struct mapping *map)
@@ -174,7 +174,7 @@ int claims_find(struct file_state *file, uint64_t start, uint64_t end, struct cl
     struct inode *inode = file->inode;
     uint64_t gap_end;
 
-    if (file->moving || !(inode->item.flags & (INODE_NODATACOW | INODE_PREALLOC)))
+    if (file->moving || !(inode_flags(inode) & (INODE_NODATACOW | INODE_PREALLOC)))
         return 0;
     for (; next_gap(file, &start, end, &gap_end); start = gap_end) {
         store_read_lock(inode->fs->store);

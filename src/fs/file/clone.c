@@ -23,10 +23,8 @@ static int put_mapping(struct clone *clone, const struct mapping *slice, uint64_
     TRY(map_insert(dst, &map));
     TRY(extent_add_data_ref(dst->fs->store->extents, map.disk_bytenr, map.disk_num_bytes, &ref));
     nbytes_add(dst, map.len);
-    if (map.kind == MAP_PREALLOC) {
-        SCOPED_LOCK(&dst->item_lock);
-        dst->item.flags |= INODE_PREALLOC;
-    }
+    if (map.kind == MAP_PREALLOC)
+        inode_change_flags(dst, 0, INODE_PREALLOC);
     return 0;
 }
 
@@ -208,7 +206,7 @@ static int check_range(struct clone *clone)
 static int clone_locked(struct clone *clone)
 {
     TRY(content_may_change(clone->dst, false));
-    if ((clone->src->item.flags ^ clone->dst->item.flags) & INODE_NODATASUM)
+    if ((inode_flags(clone->src) ^ inode_flags(clone->dst)) & INODE_NODATASUM)
         return fail(-EINVAL, "one of the files has checksums and the other has none");
     TRY(check_range(clone));
     if (clone->len == 0)

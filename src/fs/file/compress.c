@@ -34,14 +34,15 @@ static int read_property(struct inode *inode, struct compress_wish *wish)
 static bool wants_none(const struct inode *inode)
 {
     const struct fs_options *options = &inode->fs->options;
+    const uint64_t flags = inode_flags(inode);
 
     /* NODATACOW and compression exclude each other (Linux would not read it back as such). */
-    if (inode->item.flags & (INODE_NODATACOW | INODE_NODATASUM))
+    if (flags & (INODE_NODATACOW | INODE_NODATASUM))
         return true;
     if (options->compress_force)
         return false;
-    return (inode->item.flags & INODE_NOCOMPRESS) ||
-           (!(inode->item.flags & INODE_COMPRESS) && options->compress_type == COMPRESS_NONE);
+    return (flags & INODE_NOCOMPRESS) ||
+           (!(flags & INODE_COMPRESS) && options->compress_type == COMPRESS_NONE);
 }
 
 int compress_wish_of(struct inode *inode, struct compress_wish *out)
@@ -55,7 +56,7 @@ int compress_wish_of(struct inode *inode, struct compress_wish *out)
 
     struct file_state *file = file_state_peek(inode);
 
-    if (file && file->wish && !(inode->item.flags & INODE_NODATASUM)) {
+    if (file && file->wish && !(inode_flags(inode) & INODE_NODATASUM)) {
         *out = *file->wish;
         return 0;
     }
@@ -63,7 +64,7 @@ int compress_wish_of(struct inode *inode, struct compress_wish *out)
         *out = (struct compress_wish){.type = COMPRESS_NONE};
         return 0;
     }
-    if (inode->item.flags & INODE_COMPRESS)
+    if (inode_flags(inode) & INODE_COMPRESS)
         TRY(read_property(inode, &wish));
     *out = wish;
     return 0;
@@ -72,8 +73,7 @@ int compress_wish_of(struct inode *inode, struct compress_wish *out)
 /* As Linux: what did not become shorter once is not tried again, unless somebody asked for it. */
 static void note_hopeless(struct inode *inode)
 {
-    SCOPED_LOCK(&inode->item_lock);
-    inode->item.flags |= INODE_NOCOMPRESS;
+    inode_change_flags(inode, 0, INODE_NOCOMPRESS);
 }
 
 int compress_inline(struct inode *inode, struct packed *content)

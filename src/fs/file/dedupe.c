@@ -129,9 +129,9 @@ static int check_range(struct dedupe *d)
     store_read_unlock(d->dst->fs->store);
     if (sent)
         return fail(-EAGAIN, "subvolume %llu is being sent", LLU(d->dst->tree->root.id));
-    if (d->dst->item.flags & INODE_IMMUTABLE)
+    if (inode_flags(d->dst) & INODE_IMMUTABLE)
         return fail(-EPERM, "inode %llu is immutable", LLU(d->dst->ino));
-    if ((d->src->item.flags ^ d->dst->item.flags) & INODE_NODATASUM)
+    if ((inode_flags(d->src) ^ inode_flags(d->dst)) & INODE_NODATASUM)
         return fail(-EINVAL, "one of the files has checksums and the other has none");
     if (!is_aligned(d->from | d->to, sector))
         return fail(-EINVAL, "the range does not begin at a block");

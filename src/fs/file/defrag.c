@@ -40,7 +40,7 @@ static bool wants_other(const struct defrag *d, const struct mapping *map)
 {
     const struct file_defrag *o = d->options;
 
-    if (!o->recompress || (d->file->inode->item.flags & INODE_NODATASUM))
+    if (!o->recompress || (inode_flags(d->file->inode) & INODE_NODATASUM))
         return false;
     return map->compression != o->type || (o->type && o->level != COMPRESS_LEVEL_DEFAULT);
 }

@@ -28,7 +28,7 @@ int file_read_encoded(struct inode *inode, uint64_t pos, uint64_t addr, void *bu
     uint64_t sectors = len / engine->sectorsize;
     struct sums sums = {0};
 
-    if ((inode->item.flags & INODE_NODATASUM) || store_ignores_checksums(inode->fs->store))
+    if ((inode_flags(inode) & INODE_NODATASUM) || store_ignores_checksums(inode->fs->store))
         return verified_read(inode, pos, addr, buf, len, &sums);
     AUTO_FREE uint8_t *bytes = malloc(sectors * engine->csum_size + 1);
     AUTO_FREE bool *have = calloc(sectors + 1, sizeof(bool));
@@ -80,7 +80,7 @@ static bool fits(const struct encoding *e)
     const struct file_encoded *what = e->what;
     const struct inode *inode = e->inode;
 
-    if (inode->item.flags & (INODE_NODATASUM | INODE_NODATACOW))
+    if (inode_flags(inode) & (INODE_NODATASUM | INODE_NODATACOW))
         return false;
     if (!is_aligned(what->offset | what->ram_offset, e->sector))
         return false;

@@ -16,7 +16,7 @@ static uint64_t inline_limit(const struct inode *inode)
 
 bool inline_possible(const struct inode *inode, uint64_t size)
 {
-    return size > 0 && size <= file_sectorsize(inode) && !(inode->item.flags & INODE_PREALLOC);
+    return size > 0 && size <= file_sectorsize(inode) && !(inode_flags(inode) & INODE_PREALLOC);
 }
 
 bool inline_fits(const struct inode *inode, uint32_t stored)

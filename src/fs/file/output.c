@@ -155,7 +155,7 @@ static int number_sectors(struct batch *batch)
         batch->plans[i].first_sector = sectors;
         sectors += batch->plans[i].disk_len / engine->sectorsize;
     }
-    if (batch->inode->item.flags & INODE_NODATASUM)
+    if (inode_flags(batch->inode) & INODE_NODATASUM)
         return 0;
     batch->sums = malloc(sectors * engine->csum_size);
     return batch->sums ? 0 : fail(-ENOMEM, "no memory for checksums");

@@ -152,12 +152,10 @@ static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t limit,
 
 int prealloc_set_flag(struct inode *inode)
 {
-    if (inode->item.flags & INODE_PREALLOC)
+    if (inode_flags(inode) & INODE_PREALLOC)
         return 0;
     TRY(store_begin_in(inode->fs->store, inode->tree->root.id, STORE_CREATE, units_for_items(0)));
-    pthread_mutex_lock(&inode->item_lock);
-    inode->item.flags |= INODE_PREALLOC;
-    pthread_mutex_unlock(&inode->item_lock);
+    inode_change_flags(inode, 0, INODE_PREALLOC);
     inode_mark_dirty(inode);
     store_end(inode->fs->store);
     return 0;

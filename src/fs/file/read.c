@@ -56,7 +56,7 @@ static int look_up_sums(struct inode *inode, struct sectors *sectors)
     struct engine *engine = file_engine(inode);
 
     sectors->some_sums =
-        !(inode->item.flags & INODE_NODATASUM) && !store_ignores_checksums(inode->fs->store);
+        !(inode_flags(inode) & INODE_NODATASUM) && !store_ignores_checksums(inode->fs->store);
     if (!sectors->some_sums)
         return 0;
     store_read_lock(inode->fs->store);

@@ -125,7 +125,7 @@ int file_check_regular(const struct inode *inode)
 int content_may_change(const struct inode *inode, bool append_ok)
 {
     TRY(inode_may_change(inode, append_ok));
-    if (inode->item.flags & INODE_RO_VERITY)
+    if (inode_flags(inode) & INODE_RO_VERITY)
         return fail(-EPERM, "inode %llu is sealed by fs-verity", LLU(inode->ino));
     return 0;
 }

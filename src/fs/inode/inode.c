@@ -84,9 +84,9 @@ int inode_may_change(const struct inode *inode, bool append_ok)
     if (inode->tree->item.flags & ROOT_SUBVOL_RDONLY)
         return fail(-EROFS, "subvolume %llu is read-only",
                     (unsigned long long)inode->tree->root.id);
-    if (inode->item.flags & INODE_IMMUTABLE)
+    if (inode_flags(inode) & INODE_IMMUTABLE)
         return fail(-EPERM, "inode %llu is immutable", (unsigned long long)inode->ino);
-    if (!append_ok && (inode->item.flags & INODE_APPEND))
+    if (!append_ok && (inode_flags(inode) & INODE_APPEND))
         return fail(-EPERM, "inode %llu may only be appended to", (unsigned long long)inode->ino);
     return 0;
 }
@@ -136,7 +136,7 @@ void inode_number_used(struct tree_handle *tree)
 /* The flags Linux hands down from a directory, and those of the mount. */
 static uint64_t inherited_flags(const struct fs *fs, const struct inode *dir, uint32_t mode)
 {
-    uint64_t from = dir ? dir->item.flags : 0;
+    uint64_t from = dir ? inode_flags(dir) : 0;
     uint64_t flags = 0;
 
     if (from & INODE_NOCOMPRESS)
@@ -187,7 +187,7 @@ static int inherit_property(struct inode *dir, struct inode *inode)
     char value[32];
     size_t len;
 
-    if (!dir || !(dir->item.flags & (INODE_COMPRESS | INODE_NOCOMPRESS)))
+    if (!dir || !(inode_flags(dir) & (INODE_COMPRESS | INODE_NOCOMPRESS)))
         return 0;
     if (!inode_is_reg(inode) && !inode_is_dir(inode))
         return 0;

@@ -124,6 +124,17 @@ static inline void inode_set_mode(struct inode *inode, uint32_t mode)
 {
     __atomic_store_n(&inode->item.mode, mode, __ATOMIC_RELAXED);
 }
+/* INODE_*. A flag may be set while others ask for another one; by item_lock no change is lost. */
+static inline uint64_t inode_flags(const struct inode *inode)
+{
+    return __atomic_load_n(&inode->item.flags, __ATOMIC_RELAXED);
+}
+static inline void inode_change_flags(struct inode *inode, uint64_t clear, uint64_t set)
+{
+    pthread_mutex_lock(&inode->item_lock);
+    __atomic_store_n(&inode->item.flags, (inode->item.flags & ~clear) | set, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&inode->item_lock);
+}
 static inline bool inode_is_dir(const struct inode *inode)
 {
     return (inode_mode(inode) & 0170000) == 0040000;

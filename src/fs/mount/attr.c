@@ -184,7 +184,7 @@ int mount_setattr(struct mount *m, struct inode *inode, unsigned set, const stru
  */
 static int follow_compression(struct mount *m, struct inode *inode, uint64_t flags)
 {
-    uint64_t changed = (flags ^ inode->item.flags) & (INODE_COMPRESS | INODE_NOCOMPRESS);
+    uint64_t changed = (flags ^ inode_flags(inode)) & (INODE_COMPRESS | INODE_NOCOMPRESS);
     uint8_t type = m->fs.options.compress_type;
 
     if (!changed || !(inode_is_reg(inode) || inode_is_dir(inode)))
@@ -196,12 +196,12 @@ static int follow_compression(struct mount *m, struct inode *inode, uint64_t fla
 
 static int set_flags_locked(struct mount *m, struct inode *inode, uint32_t fs_flags)
 {
-    uint64_t flags = inode_flags_from_fs(fs_flags, inode->item.flags);
+    uint64_t flags = inode_flags_from_fs(fs_flags, inode_flags(inode));
 
-    if (inode_is_reg(inode) && ((flags ^ inode->item.flags) & INODE_NODATACOW)) {
+    if (inode_is_reg(inode) && ((flags ^ inode_flags(inode)) & INODE_NODATACOW)) {
         /* What is written already has checksums, or lacks them: only an empty file may change. */
         if (inode->item.size != 0 || inode->item.nbytes != 0)
-            flags = (flags & ~(uint64_t)INODE_NODATACOW) | (inode->item.flags & INODE_NODATACOW);
+            flags = (flags & ~(uint64_t)INODE_NODATACOW) | (inode_flags(inode) & INODE_NODATACOW);
         else if (flags & INODE_NODATACOW)
             flags |= INODE_NODATASUM;
         else
@@ -210,16 +210,14 @@ static int set_flags_locked(struct mount *m, struct inode *inode, uint32_t fs_fl
     if ((flags & INODE_COMPRESS) && (flags & INODE_NODATACOW))
         return fail(-EINVAL, "both to be compressed and to be written in place");
     TRY(follow_compression(m, inode, flags));
-    pthread_mutex_lock(&inode->item_lock);
-    inode->item.flags = flags;
-    pthread_mutex_unlock(&inode->item_lock);
+    inode_change_flags(inode, UINT64_MAX, flags);
     inode_touch(inode, false);
     return 0;
 }
 
 int mount_set_flags(struct mount *m, struct inode *inode, uint32_t fs_flags)
 {
-    uint32_t verity = inode_flags_to_fs(inode->item.flags) & FS_VERITY_FL;
+    uint32_t verity = inode_flags_to_fs(inode_flags(inode)) & FS_VERITY_FL;
 
     if ((fs_flags & ~(uint32_t)SETTABLE_FLAGS) != verity)
         return fail(-EOPNOTSUPP, "inode flags %#x", fs_flags & ~(uint32_t)SETTABLE_FLAGS);

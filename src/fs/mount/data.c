@@ -31,6 +31,13 @@ int mount_pread(struct mount *m, struct inode *inode, void *buf, size_t len, uin
     return 0;
 }
 
+/* Another writer may just be moving the end. */
+static bool is_at_end(struct inode *inode, uint64_t offset)
+{
+    SCOPED_LOCK(&inode->item_lock);
+    return offset >= inode->item.size;
+}
+
 int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t len, uint64_t offset,
                  size_t *done)
 {
@@ -39,10 +46,10 @@ int mount_pwrite(struct mount *m, struct inode *inode, const void *buf, size_t l
     if (offset > INT64_MAX || len > INT64_MAX - offset)
         return fail(-EINVAL, "inode %llu: a write that ends behind the largest offset",
                     (unsigned long long)inode->ino);
-    TRY(inode_may_change(inode, offset >= inode->item.size));
+    TRY(inode_may_change(inode, is_at_end(inode, offset)));
     TRY(file_write(inode, buf, len, offset, done));
     /* chattr +S: as if each writer had opened it with O_SYNC. */
-    return inode->item.flags & INODE_SYNC ? mount_fsync(m, inode, false) : 0;
+    return inode_flags(inode) & INODE_SYNC ? mount_fsync(m, inode, false) : 0;
 }
 
 int mount_pwrite_direct(struct mount *m, struct inode *inode, const void *buf, size_t len,
@@ -51,7 +58,7 @@ int mount_pwrite_direct(struct mount *m, struct inode *inode, const void *buf, s
     (void)m;
     *done = 0;
     TRY(is_regular(inode));
-    TRY(inode_may_change(inode, offset >= inode->item.size));
+    TRY(inode_may_change(inode, is_at_end(inode, offset)));
     return file_write_direct(inode, buf, len, offset, done);
 }
 

@@ -29,7 +29,7 @@ static int inherit_compression(struct inode *dir, struct inode *made)
 
     TRY(inode_get_locked(dir->fs, dir->tree, INO_SUBVOL_ROOT, &from));
     int ret = -ENODATA;
-    if (from->item.flags & (INODE_COMPRESS | INODE_NOCOMPRESS))
+    if (inode_flags(from) & (INODE_COMPRESS | INODE_NOCOMPRESS))
         ret = xattr_get(from, COMPRESSION, value, sizeof(value), &len);
     inode_put(from);
     if (ret == -ENODATA || ret == -ERANGE) {

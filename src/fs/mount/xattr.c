@@ -89,15 +89,12 @@ static int set_compression(struct inode *inode, const char *value, size_t len)
     } else {
         if (compress_by_name(text, &type, &level) < 0 || type == COMPRESS_NONE)
             return fail(-EINVAL, "compression %s: no such kind", text);
-        if (inode->item.flags & INODE_NODATACOW)
+        if (inode_flags(inode) & INODE_NODATACOW)
             return fail(-EINVAL, "compression: the file is written in place");
         set = INODE_COMPRESS;
         inode->fs->store->engine.incompat |= feature_of((uint8_t)type);
     }
-    pthread_mutex_lock(&inode->item_lock);
-    inode->item.flags &= ~(uint64_t)(INODE_COMPRESS | INODE_NOCOMPRESS);
-    inode->item.flags |= set;
-    pthread_mutex_unlock(&inode->item_lock);
+    inode_change_flags(inode, INODE_COMPRESS | INODE_NOCOMPRESS, set);
     return 0;
 }
 

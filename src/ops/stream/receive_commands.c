@@ -283,7 +283,7 @@ static int clone_it(struct receiver *r, const struct command *command, struct in
     TRY(clone_source(r, command, &source));
     int ret;
     if (inode_is_reg(source) && inode_is_reg(inode) &&
-        ((source->item.flags ^ inode->item.flags) & INODE_NODATASUM))
+        ((inode_flags(source) ^ inode_flags(inode)) & INODE_NODATASUM))
         ret = copy_range(r, source, from, len, inode, to);
     else
         ret = file_clone_range(source, from, len, inode, to);

@@ -140,9 +140,7 @@ static int put_seal(struct sealing *s, uint64_t descriptor_len)
     int ret = put_piece(s, KEY_VERITY_DESC_ITEM, 0, item, sizeof(item));
     if (ret == 0) {
         store->engine.compat_ro |= COMPAT_RO_VERITY;
-        pthread_mutex_lock(&inode->item_lock);
-        inode->item.flags |= INODE_RO_VERITY;
-        pthread_mutex_unlock(&inode->item_lock);
+        inode_change_flags(inode, 0, INODE_RO_VERITY);
         inode_mark_dirty(inode);
     }
     store_end(store);
@@ -159,7 +157,7 @@ static int check(const struct receiver *r, const struct command *command, const 
 
     if (!inode_is_reg(inode))
         return fail(-EINVAL, "fs-verity: no regular file");
-    if (inode->item.flags & INODE_RO_VERITY)
+    if (inode_flags(inode) & INODE_RO_VERITY)
         return fail(-EEXIST, "fs-verity: sealed already");
     if (algorithm != HASH_SHA256)
         return fail(-EOPNOTSUPP, "fs-verity with hash %llu; only sha256 is known", LLU(algorithm));
