@@ -54,7 +54,9 @@ void copse_set_note_handler(void (*handler)(void *arg, enum copse_note_level lev
 struct copse_open_options {
     size_t size;             /* of this struct */
     bool readonly;           /* changes no byte; a pending log tree is not applied */
-    uint64_t cache_bytes;    /* for tree blocks, dirty data and data that was read; 0: 256 MiB */
+    /* For tree blocks, dirty data and data that was read; 0: an eighth of the memory that the
+     * machine, or the control group, has, but 256 MiB at least and 1 GiB at most. */
+    uint64_t cache_bytes;
     const char *subvol;      /* path of the subvolume to be the root; NULL: the default subvolume */
     uint64_t subvolid;       /* its id; 0: not given. Not together with subvol. */
     bool noatime;            /* never update access times */

@@ -24,6 +24,11 @@ void env_random(struct env *env, void *buf, size_t len)
     env->ops->random(env, buf, len);
 }
 
+uint64_t env_memory_bytes(struct env *env)
+{
+    return env->ops->memory_bytes ? env->ops->memory_bytes(env) : 0;
+}
+
 void env_parallel(struct env *env, size_t count, void (*fn)(void *arg, size_t i), void *arg)
 {
     env->ops->parallel(env, count, fn, arg);

@@ -33,6 +33,8 @@ struct env_ops {
     void (*parallel)(struct env *env, size_t count, void (*fn)(void *arg, size_t i), void *arg);
     /* A thread of its own, or NULL where there are none; see env_thread_start. */
     int (*thread_start)(struct env *env, void (*fn)(void *arg), void *arg, struct env_thread **out);
+    /* Bytes of memory that this process could have at most; NULL or 0: not known. */
+    uint64_t (*memory_bytes)(struct env *env);
     /* Something the user should know that is no failure of the call. One line, no newline. */
     void (*note)(struct env *env, enum note_level level, const char *message);
 };
@@ -67,6 +69,8 @@ const char *env_seeded_last_note(const struct env *env);
 struct timespec env_now(struct env *env);
 uint64_t env_monotonic_ns(struct env *env);
 void env_random(struct env *env, void *buf, size_t len);
+/* 0: not known, as in the seeded environment. */
+uint64_t env_memory_bytes(struct env *env);
 void env_parallel(struct env *env, size_t count, void (*fn)(void *arg, size_t i), void *arg);
 void env_note(struct env *env, enum note_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -2,8 +2,11 @@
 /* The environment that the API and the programs use: the machine's clocks, randomness, threads. */
 #include "base/env.h"
 
+#include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -186,6 +189,55 @@ static void real_random(struct env *env, void *buf, size_t len)
     }
 }
 
+/* What the control group at that path may have; UINT64_MAX: no limit, or none that can be read. */
+static uint64_t group_limit(const char *path)
+{
+    char name[PATH_MAX + 64];
+    uint64_t limit;
+
+    snprintf(name, sizeof(name), "/sys/fs/cgroup%s/memory.max", path);
+    FILE *file = fopen(name, "re");
+    if (!file)
+        return UINT64_MAX;
+    if (fscanf(file, "%" SCNu64, &limit) != 1)
+        limit = UINT64_MAX; /* "max" */
+    fclose(file);
+    return limit;
+}
+
+/* The least limit of this process's control group (version 2) and of those it is in. */
+static uint64_t groups_limit(void)
+{
+    char path[PATH_MAX] = "";
+    uint64_t limit = UINT64_MAX;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+
+    if (!file)
+        return limit;
+    while (fgets(path, sizeof(path), file) && strncmp(path, "0::", 3) != 0)
+        path[0] = '\0';
+    fclose(file);
+    if (path[0] == '\0')
+        return limit;
+    memmove(path, path + 3, strlen(path + 3) + 1);
+    path[strcspn(path, "\n")] = '\0';
+    for (char *end = path + strlen(path); end; end = strrchr(path, '/')) {
+        *end = '\0';
+        limit = MIN(limit, group_limit(path));
+    }
+    return limit;
+}
+
+static uint64_t real_memory_bytes(struct env *env)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+    (void)env;
+    if (pages <= 0 || page <= 0)
+        return 0;
+    return MIN((uint64_t)pages * (uint64_t)page, groups_limit());
+}
+
 static void real_note(struct env *env, enum note_level level, const char *message)
 {
     void (*handler)(void *arg, enum note_level level, const char *message);
@@ -206,6 +258,7 @@ static const struct env_ops real_ops = {
     .random = real_random,
     .parallel = real_parallel,
     .thread_start = env_thread_start_real,
+    .memory_bytes = real_memory_bytes,
     .note = real_note,
 };
 

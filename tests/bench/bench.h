@@ -40,6 +40,8 @@ struct world {
     int (*dedupe_range)(handle *src, uint64_t src_offset, uint64_t len, handle *dst,
                         uint64_t dst_offset);
     int (*set_nocow)(handle *file); /* 0: there is no such thing here */
+    /* With so much cache, 0: the usual one; nothing is held meanwhile. NULL: it is not ours. */
+    void (*reopen)(uint64_t cache_mib);
     /* Bytes written to share ranges that were not of those ranges; NULL: nobody counts. */
     uint64_t (*written_beside)(void);
 };

@@ -176,6 +176,23 @@ static int lib_set_nocow(handle *file)
     return 1;
 }
 
+static const char *image;
+static uint64_t usual_cache; /* bytes; 0: the library's own choice */
+
+static void open_image(uint64_t cache_bytes)
+{
+    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
+
+    options.cache_bytes = cache_bytes;
+    must(copse_open(&image, 1, &options, &fs), "open");
+}
+
+static void lib_reopen(uint64_t cache_mib)
+{
+    must(copse_close(fs), "close");
+    open_image(cache_mib ? cache_mib << 20 : usual_cache);
+}
+
 static uint64_t lib_written_beside(void)
 {
     struct copse_usage usage;
@@ -204,29 +221,29 @@ static const struct world library = {
     .clone_range = lib_clone_range,
     .dedupe_range = lib_dedupe_range,
     .set_nocow = lib_set_nocow,
+    .reopen = lib_reopen,
     .written_beside = lib_written_beside,
 };
 
 int main(int argc, char **argv)
 {
-    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
     struct copse_mkfs_options mkfs = COPSE_MKFS_OPTIONS_INIT;
     int opt;
 
     while ((opt = getopt(argc, argv, "c:")) != -1) {
         if (opt != 'c')
             return 2;
-        options.cache_bytes = strtoull(optarg, NULL, 10) << 20;
+        usual_cache = strtoull(optarg, NULL, 10) << 20;
     }
     if (optind == argc) {
         fprintf(stderr, "usage: bench_fs [-c CACHE_MIB] IMAGE [what ...]\n");
         return 2;
     }
-    const char *image = argv[optind];
+    image = argv[optind];
     unlink(image);
     mkfs.byte_count = IMAGE_BYTES;
     must(copse_mkfs(image, &mkfs), "mkfs");
-    must(copse_open(&image, 1, &options, &fs), "open");
+    open_image(usual_cache);
     bench_main(&library, argc - optind - 1, argv + optind + 1);
     must(copse_close(fs), "close");
     return 0;

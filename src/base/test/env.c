@@ -181,6 +181,16 @@ static void real_random_differs(void **state)
     assert_memory_not_equal(a, b, sizeof(a));
 }
 
+static void only_the_real_one_knows_memory(void **state)
+{
+    struct env *seeded = env_seeded_new(1);
+
+    (void)state;
+    assert_int_equal(env_memory_bytes(seeded), 0);
+    assert_in_range(env_memory_bytes(env_real()), 1 << 20, UINT64_MAX / 2);
+    env_seeded_free(seeded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +204,7 @@ int main(void)
         cmocka_unit_test(real_parallel_works_after_fork),
         cmocka_unit_test(real_notes_reach_the_handler),
         cmocka_unit_test(real_random_differs),
+        cmocka_unit_test(only_the_real_one_knows_memory),
     };
 
     return cmocka_run_group_tests_name("base/env", tests, NULL, NULL);

@@ -12,16 +12,27 @@
  * read in what they leave, but for an eighth that they leave always. */
 #define DIRTY_SHARE 4
 #define DATA_SHARE 8
-#define DEFAULT_CACHE_BYTES (256 * MIB)
+
+/* What a cache takes when nobody says: an eighth of the memory, within these. */
+#define DEFAULT_SHARE 8
+#define DEFAULT_CACHE_LEAST (256 * MIB)
+#define DEFAULT_CACHE_MOST (1024 * MIB)
 
 /* How the memory that a user grants is divided. */
 struct memory {
     uint64_t dirty, nodes, data, data_least;
 };
 
-static struct memory divide_memory(const struct copse_open_options *options)
+static uint64_t default_cache(struct env *env)
 {
-    uint64_t all = options->cache_bytes ? options->cache_bytes : DEFAULT_CACHE_BYTES;
+    uint64_t share = MAX(env_memory_bytes(env) / DEFAULT_SHARE, DEFAULT_CACHE_LEAST);
+
+    return MIN(share, DEFAULT_CACHE_MOST);
+}
+
+static struct memory divide_memory(struct env *env, const struct copse_open_options *options)
+{
+    uint64_t all = options->cache_bytes ? options->cache_bytes : default_cache(env);
     struct memory memory = {.dirty = all / DIRTY_SHARE};
 
     memory.nodes = all - memory.dirty;
@@ -423,7 +434,7 @@ int mount_open(struct env *env, struct dev **devs, unsigned count,
         .drop_deleted = drop_deleted,
         .after_commit = after_commit,
     };
-    const struct memory memory = divide_memory(options);
+    const struct memory memory = divide_memory(env, options);
     struct store *store;
     struct mount *m;
 
