@@ -52,8 +52,8 @@ void copse_set_note_handler(void (*handler)(void *arg, enum copse_note_level lev
 /* ---- opening --------------------------------------------------------------------------------- */
 
 struct copse_open_options {
-    size_t size;             /* of this struct */
-    bool readonly;           /* changes no byte; a pending log tree is not applied */
+    size_t size;   /* of this struct */
+    bool readonly; /* changes no byte; a pending log tree is not applied */
     /* For tree blocks, dirty data and data that was read; 0: an eighth of the memory that the
      * machine, or the control group, has, but 256 MiB at least and 1 GiB at most. */
     uint64_t cache_bytes;
