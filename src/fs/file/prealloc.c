@@ -123,30 +123,65 @@ static int missing_bytes(struct inode *inode, uint64_t start, uint64_t limit, bo
     return 0;
 }
 
-/* Allocates all such stretches of [start, limit), or nothing when there is not the space. */
+/* Quotas and space are asked for so much, at the door. */
+static int promise_bytes(struct inode *inode, uint64_t bytes)
+{
+    const struct promise want = {.bytes = bytes};
+    uint64_t tree = inode->tree->root.id;
+
+    TRY(store_quota_enter(inode->fs->store, tree, bytes));
+    int ret = promise_take(inode->fs, &want);
+    if (ret < 0)
+        qgroups_leave(inode->fs->store->qgroups, tree, bytes);
+    return ret;
+}
+
+static int promise_more(struct inode *inode, uint64_t bytes, struct promise *promise)
+{
+    TRY(promise_bytes(inode, bytes));
+    promise->bytes += bytes;
+    promise_give_back(inode->fs, (struct promise){0}); /* it is one with the first now */
+    return 0;
+}
+
+/*
+ * The stretches of [start, limit) one after another, out of the promise; `asked`, which grows with
+ * it: what quotas were asked for. What is found may be more than what was counted: dropping one
+ * part of an extent that a log tree names makes the others shared with that.
+ */
+static int prealloc_each(struct inode *inode, uint64_t start, uint64_t limit, bool over,
+                         struct promise *promise, uint64_t *asked)
+{
+    uint64_t end;
+
+    for (; start < limit; start = end) {
+        TRY(next_missing(inode, &start, limit, over, &end));
+        if (end - start > promise->bytes) {
+            uint64_t lacking = end - start - promise->bytes;
+
+            TRY(promise_more(inode, lacking, promise));
+            *asked += lacking;
+        }
+        TRY(prealloc_all(inode, start, end, promise));
+    }
+    return 0;
+}
+
+/* Allocates all such stretches of [start, limit), or nothing when there is not the space for them.
+ */
 static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t limit, bool over)
 {
     struct promise promise = {0};
-    uint64_t end = limit;
-    int ret = 0;
+    uint64_t asked;
 
-    TRY(missing_bytes(inode, start, limit, over, &promise.bytes));
-    if (promise.bytes == 0)
+    TRY(missing_bytes(inode, start, limit, over, &asked));
+    if (asked == 0)
         return 0;
-    uint64_t tree = inode->tree->root.id, asked = promise.bytes;
-    TRY(store_quota_enter(inode->fs->store, tree, asked));
-    ret = promise_take(inode->fs, &promise);
-    if (ret < 0) {
-        qgroups_leave(inode->fs->store->qgroups, tree, asked);
-        return ret;
-    }
-    for (; ret == 0 && start < limit; start = end) {
-        ret = next_missing(inode, &start, limit, over, &end);
-        if (ret == 0)
-            ret = prealloc_all(inode, start, end, &promise);
-    }
+    TRY(promise_bytes(inode, asked));
+    promise.bytes = asked;
+    int ret = prealloc_each(inode, start, limit, over, &promise, &asked);
     promise_give_back(inode->fs, promise);
-    qgroups_leave(inode->fs->store->qgroups, tree, asked);
+    qgroups_leave(inode->fs->store->qgroups, inode->tree->root.id, asked);
     return ret;
 }
 
