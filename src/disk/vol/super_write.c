@@ -80,12 +80,18 @@ static int renew_copies(struct vol *vol)
     return vol_flush(vol);
 }
 
-int vol_write_supers(struct vol *vol, const struct super *super)
+static int before_first_super(struct vol *vol)
 {
     INVARIANT(!vol->readonly, "I5: a read-only volume changes no byte");
     if (!vol->copies_known && !vol->used_copy)
         TRY(renew_copies(vol));
     vol->copies_known = true;
+    return 0;
+}
+
+int vol_write_supers(struct vol *vol, const struct super *super)
+{
+    TRY(before_first_super(vol));
     TRY(write_copies(vol, super, 0, 1));
     TRY(vol_flush(vol));
     vol->super = *super;
@@ -96,6 +102,20 @@ int vol_write_supers(struct vol *vol, const struct super *super)
      * cannot be torn, so nobody needs them earlier.
      */
     return write_copies(vol, super, 1, SUPER_COPIES);
+}
+
+int vol_write_log_super(struct vol *vol, const struct super *super)
+{
+    const struct vol_device *device = &vol->devices[0];
+
+    INVARIANT(vol->device_count == 1, "a log commit writes to one device");
+    TRY(before_first_super(vol));
+    TRY(write_copy(device, super, 0));
+    TRY(vol_flush(vol));
+    vol->used_copy = false;
+    for (unsigned copy = 1; copy < SUPER_COPIES; copy++)
+        TRY(write_copy(device, super, copy));
+    return 0;
 }
 
 int vol_fill_system_array(struct vol *vol, struct super *super)

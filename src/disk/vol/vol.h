@@ -147,6 +147,12 @@ void vol_seal_node(const struct vol *vol, void *block);
  */
 int vol_write_supers(struct vol *vol, const struct super *super) MUST_USE;
 
+/*
+ * The same between two commits: super is vol_super() but for the log it names, dev_item is that of
+ * the first device and not filled in. vol_super() stays as it is, so that others may read it.
+ */
+int vol_write_log_super(struct vol *vol, const struct super *super) MUST_USE;
+
 /* Rebuilds sys_chunk_array of super from the system chunks in the map. -ENOSPC when full. */
 int vol_fill_system_array(struct vol *vol, struct super *super) MUST_USE;
 

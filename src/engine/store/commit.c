@@ -125,6 +125,17 @@ static int renew_root_tree(struct engine *e)
     return ret < 0 ? ret : 0;
 }
 
+/* A log commit under way ends first: its superblock is older. */
+static int make_durable(struct store *store, const struct super *super)
+{
+    struct engine *e = &store->engine;
+
+    SCOPED_LOCK(&store->priv->durable_lock);
+    TRY(txn_writable(e));
+    TRY(vol_flush(e->vol));
+    return vol_write_supers(e->vol, super);
+}
+
 static int write_transaction(struct store *store)
 {
     struct engine *e = &store->engine;
@@ -143,8 +154,7 @@ static int write_transaction(struct store *store)
     super = *vol_super(e->vol);
     TRY(fill_super(store, &super));
     TRY(forest_write_dirty(e->forest));
-    TRY(vol_flush(e->vol));
-    return vol_write_supers(e->vol, &super);
+    return make_durable(store, &super);
 }
 
 static int start_next(struct store *store)

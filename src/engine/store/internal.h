@@ -29,6 +29,10 @@ struct reserve {
 
 struct store_private {
     pthread_rwlock_t meta;
+    /* From the first flush that a superblock needs until it and its copies are written. Taken with
+     * the metadata lock held; a log commit keeps it when it gives that back. */
+    pthread_mutex_t durable_lock;
+    struct super log_super; /* under durable_lock: of the log commit under way */
     struct reserve reserve;
     struct store_hooks hooks;
     void *hooks_arg;

@@ -2,7 +2,8 @@
 /*
  * A log commit: between two commits, the last durable superblock is written again and names a log
  * tree, which brings what was fsynced since (promise 6). Two flushes: log blocks and data; the
- * superblock. Its copies follow and are durable by the flush before the next superblock.
+ * superblock. Its copies follow and are durable by the flush before the next superblock. Changes go
+ * on during the flushes; the next superblock has to wait.
  */
 #include "engine/store/internal.h"
 
@@ -46,6 +47,8 @@ int store_write_log(struct store *store, const struct root *log_roots)
     struct engine *e = &store->engine;
     struct super super = *vol_super(e->vol);
 
+    /* The next change may allocate a chunk, of which the last commit knows nothing. */
+    super.dev_item = vol_device(e->vol, 0)->item;
     INVARIANT(super.generation == e->durable_gen && super.generation + 1 == e->txn.transid,
               "I5: a log belongs to the transaction behind the last durable one");
     super.log_root = log_roots->bytenr;
@@ -53,14 +56,37 @@ int store_write_log(struct store *store, const struct root *log_roots)
     super.log_root_transid = 0;
     TRY(txn_writable(e));
     TRY(forest_write_dirty_of(e->forest, TREE_LOG));
-    TRY(vol_flush(e->vol));
-    return vol_write_supers(e->vol, &super);
+    pthread_mutex_lock(&store->priv->durable_lock);
+    store->priv->log_super = super;
+    return 0;
+}
+
+/* What fails here may have lost data that a later flush says nothing of (promise 6): no commit that
+ * waits for the lock may go on then. */
+int store_finish_log(struct store *store)
+{
+    struct vol *vol = store->engine.vol;
+
+    int ret = vol_flush(vol);
+    if (ret == 0)
+        ret = vol_write_log_super(vol, &store->priv->log_super);
+    if (ret < 0)
+        txn_abort(&store->engine, ret);
+    pthread_mutex_unlock(&store->priv->durable_lock);
+    return ret;
+}
+
+void store_wait_log(struct store *store)
+{
+    pthread_mutex_lock(&store->priv->durable_lock);
+    pthread_mutex_unlock(&store->priv->durable_lock);
 }
 
 int store_flush(struct store *store)
 {
     TRY(txn_writable(&store->engine));
-    return vol_flush(store->engine.vol);
+    int ret = vol_flush(store->engine.vol);
+    return ret < 0 ? txn_abort(&store->engine, ret) : 0;
 }
 
 bool store_is_changed(const struct store *store)

@@ -25,10 +25,12 @@ int store_open(struct vol *vol, const struct store_options *options, struct stor
     priv->rescue = priv->readonly ? options->rescue : 0;
     priv->uuid_tree_current = vol_super(vol)->uuid_tree_generation == vol_super(vol)->generation;
     pthread_rwlock_init(&priv->meta, NULL);
+    pthread_mutex_init(&priv->durable_lock, NULL);
 
     int ret = engine_init(&store->engine, vol, cache);
     if (ret < 0) {
         vol_close(vol);
+        pthread_mutex_destroy(&priv->durable_lock);
         pthread_rwlock_destroy(&priv->meta);
         free(priv);
         free(store);
@@ -59,6 +61,7 @@ void store_close(struct store *store)
     roots_close(store->roots);
     engine_release(&store->engine);
     vol_close(vol);
+    pthread_mutex_destroy(&store->priv->durable_lock);
     pthread_rwlock_destroy(&store->priv->meta);
     free(store->priv);
     free(store);
@@ -77,7 +80,7 @@ bool store_ignores_checksums(const struct store *store)
 
 bool store_readonly(const struct store *store)
 {
-    return store->priv->readonly || store->engine.txn.error != 0;
+    return store->priv->readonly || txn_failed(&store->engine);
 }
 
 bool store_has_log(const struct store *store)
@@ -259,7 +262,7 @@ static int end_change(struct store *store)
 
 void store_end(struct store *store)
 {
-    if (store->engine.txn.error == 0) {
+    if (!txn_failed(&store->engine)) {
         int ret = end_change(store);
         if (ret < 0)
             txn_abort(&store->engine, ret);

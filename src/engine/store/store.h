@@ -172,11 +172,20 @@ bool store_log_possible(const struct store *store);
 int store_log_promise(struct store *store, uint64_t bytes) MUST_USE;
 void store_log_unpromise(struct store *store, uint64_t bytes);
 /*
- * Writes the log trees, and the last durable superblock again with the root of log roots in it.
- * Everything written before, data too, is durable with it when this returns 0.
+ * Writes the log trees. When this returns 0, store_finish_log must follow, after store_end; until
+ * then no superblock is written.
  */
 int store_write_log(struct store *store, const struct root *log_roots) MUST_USE;
-/* Nothing new is in the log trees: what was written is durable when this returns 0. */
+/*
+ * Without the lock: writes the last durable superblock again, with the root of log roots in it.
+ * Everything written before store_write_log, data too, is durable when this returns 0. When it
+ * fails the transaction is lost.
+ */
+int store_finish_log(struct store *store) MUST_USE;
+/* Returns when no log commit is under way; with the lock, so that none begins. */
+void store_wait_log(struct store *store);
+/* Nothing new is in the log trees: what was written is durable when this returns 0. As
+ * store_finish_log. */
 int store_flush(struct store *store) MUST_USE;
 /* Whether there is anything for a commit. No lock needed. */
 bool store_is_changed(const struct store *store);

@@ -51,18 +51,19 @@ void engine_root_set(struct engine *engine, struct root *root, uint64_t id, uint
 
 int txn_abort(struct engine *engine, int err)
 {
-    if (engine->txn.error == 0) {
-        __atomic_store_n(&engine->txn.error, err, __ATOMIC_RELAXED);
+    int none = 0;
+
+    if (__atomic_compare_exchange_n(&engine->txn.error, &none, err, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED))
         env_note(engine->env, NOTE_ERROR, "%s: read-only from now on: %s", vol_label(engine->vol),
                  fail_message());
-    }
     return err;
 }
 
 int txn_writable(const struct engine *engine)
 {
     /* Promises are asked for without the metadata lock. */
-    if (__atomic_load_n(&engine->txn.error, __ATOMIC_RELAXED) != 0)
+    if (txn_failed(engine))
         return fail(-EROFS, "%s: an earlier failure made it read-only", vol_label(engine->vol));
     if (__atomic_load_n(&engine->txn.transid, __ATOMIC_RELAXED) == 0)
         return fail(-EROFS, "%s: opened read-only", vol_label(engine->vol));

@@ -70,9 +70,14 @@ void engine_root_set(struct engine *engine, struct root *root, uint64_t id, uint
 
 /*
  * Marks the running transaction as failed for good: everything that changes answers -EROFS from
- * now on. The first error counts. Returns err.
+ * now on. The first error counts. Returns err. No lock needed.
  */
 int txn_abort(struct engine *engine, int err);
+
+static inline bool txn_failed(const struct engine *engine)
+{
+    return __atomic_load_n(&engine->txn.error, __ATOMIC_RELAXED) != 0;
+}
 
 /* 0, or -EROFS with the reason when the engine may not be changed. */
 int txn_writable(const struct engine *engine) MUST_USE;

@@ -152,8 +152,11 @@ static int write_down_root(struct logs *logs, struct written_log *log)
     return 0;
 }
 
-/* Makes what is in the logs durable, and all data written before. */
-static int write_logs(struct fs *fs)
+/* What of a round is left to do when the metadata lock was given back. */
+enum rest { REST_NONE, REST_FLUSH, REST_LOG };
+
+/* Writes what is in the logs. *rest makes it durable, and all data written before. */
+static int write_logs(struct fs *fs, enum rest *rest)
 {
     struct logs *logs = fs->logs;
     bool changed = false;
@@ -167,10 +170,13 @@ static int write_logs(struct fs *fs)
     /* Asked again: the log blocks themselves may have taken a new chunk. */
     if (changed && !store_log_possible(fs->store))
         return FULL_COMMIT;
-    int ret = changed ? store_write_log(fs->store, &logs->roots) : store_flush(fs->store);
-    /* A device that failed to write or flush may have lost data that a later flush says nothing of
+    int ret = changed ? store_write_log(fs->store, &logs->roots) : 0;
+    /* A device that failed to write may have lost data that a later flush says nothing of
      * (promise 6). */
-    return ret < 0 ? txn_abort(&fs->store->engine, ret) : 0;
+    if (ret < 0)
+        return txn_abort(&fs->store->engine, ret);
+    *rest = changed ? REST_LOG : REST_FLUSH;
+    return 0;
 }
 
 /* ---- a round ----------------------------------------------------------------------------------
@@ -255,7 +261,7 @@ static int keep_held(struct held *held, struct logging *l)
     return all ? 0 : fail(-ENOMEM, "no memory for a log");
 }
 
-static int log_requests(struct fs *fs, struct request *requests, struct held *held)
+static int log_requests(struct fs *fs, struct request *requests, struct held *held, enum rest *rest)
 {
     for (struct request *r = requests; r; r = r->next) {
         struct logging l = {0};
@@ -265,11 +271,12 @@ static int log_requests(struct fs *fs, struct request *requests, struct held *he
         PASS(ret);
         TRY(kept);
     }
-    return write_logs(fs);
+    return write_logs(fs, rest);
 }
 
 /* Whatever goes wrong with a log, a commit is still right. */
-static int log_or_commit(struct fs *fs, struct request *requests, struct held *held)
+static int log_or_commit(struct fs *fs, struct request *requests, struct held *held,
+                         enum rest *rest)
 {
     struct store *store = fs->store;
     uint64_t bytes = (uint64_t)PROMISED_NODES * store->engine.nodesize;
@@ -277,13 +284,11 @@ static int log_or_commit(struct fs *fs, struct request *requests, struct held *h
 
     if (!fs->options.notreelog && store_log_possible(store) &&
         store_log_promise(store, bytes) == 0) {
-        ret = log_requests(fs, requests, held);
+        ret = log_requests(fs, requests, held, rest);
         store_log_unpromise(store, bytes);
     }
-    if (ret == 0) {
-        count(&fs->logs->counters.logged, 1);
+    if (ret == 0)
         return 0;
-    }
     if (ret < 0 && txn_writable(&store->engine) < 0)
         return ret;
     fail_clear();
@@ -291,14 +296,27 @@ static int log_or_commit(struct fs *fs, struct request *requests, struct held *h
     return store_commit_locked(store);
 }
 
-static int serve_locked(struct fs *fs, struct request *requests)
+/* Others go on with their changes while the device flushes. */
+static int do_rest(struct fs *fs, enum rest rest)
 {
+    if (rest == REST_NONE)
+        return 0;
+    TRY(rest == REST_LOG ? store_finish_log(fs->store) : store_flush(fs->store));
+    count(&fs->logs->counters.logged, 1);
+    return 0;
+}
+
+static int serve_all(struct fs *fs, struct request *requests)
+{
+    enum rest rest = REST_NONE;
     struct held held = {0};
 
     /* What it needs was promised to those who made the changes. */
     TRY(store_begin(fs->store, STORE_RELEASE, 0));
-    int ret = log_or_commit(fs, requests, &held);
+    int ret = log_or_commit(fs, requests, &held, &rest);
     store_end(fs->store);
+    if (ret == 0)
+        ret = do_rest(fs, rest);
     put_held(&held);
     return ret;
 }
@@ -306,7 +324,7 @@ static int serve_locked(struct fs *fs, struct request *requests)
 static void serve(struct fs *fs, struct request *requests)
 {
     struct logs *logs = fs->logs;
-    int ret = serve_locked(fs, requests);
+    int ret = serve_all(fs, requests);
 
     pthread_mutex_lock(&logs->lock);
     for (struct request *r = requests, *next; r; r = next) {

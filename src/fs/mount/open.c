@@ -174,7 +174,7 @@ static int drop_orphan(struct mount *m, struct tree_handle *tree, uint64_t ino)
  * its space. After a failed change nothing can be written any more. */
 static int left_alone(struct mount *m, const struct tree_handle *tree, int ret)
 {
-    if ((ret != -EIO && ret != -EUCLEAN) || m->fs.store->engine.txn.error != 0)
+    if ((ret != -EIO && ret != -EUCLEAN) || txn_failed(&m->fs.store->engine))
         return ret;
     env_note(m->fs.env, NOTE_WARNING, "tree %llu: a deleted file stays: %s",
              (unsigned long long)tree->root.id, fail_message());
@@ -482,6 +482,7 @@ int mount_shutdown(struct mount *m, bool flush)
         TRY(mount_sync(m));
     /* Alone, so that what runs is either done or has not begun. */
     TRY(store_begin(store, STORE_RELEASE, 0));
+    store_wait_log(store);
     m->priv->shut_down = true;
     txn_abort(&store->engine, fail(-EIO, "it was shut down"));
     store_end(store);

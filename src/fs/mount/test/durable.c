@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Promise 6: an fsync that returns 0 made it durable. Also where another thread's commit has taken
- * the changes, and is not done yet, or failed.
+ * the changes, and is not done yet, or failed. And a log commit lets others change things while the
+ * device flushes, but no other superblock past its own.
  */
 #include "base/test/unit.h"
 
@@ -23,11 +24,14 @@
 
 static const struct copse_cred root_cred;
 
-/* A device whose flushes fail, or let another thread fsync while they go on. */
+/* A device whose flushes fail, or let another thread do something while they go on. */
 struct gate {
     struct dev dev;
     struct dev *lower;
     bool fail, open;
+    bool fail_behind; /* once: the flush during which the thread was started */
+    bool join;        /* that flush ends when the thread does */
+    int (*meanwhile)(struct gate *gate);
     struct mount *m;
     struct inode *file;
     pthread_t thread;
@@ -56,14 +60,54 @@ static int gate_write(struct dev *dev, uint64_t off, const void *buf, size_t len
     return ret;
 }
 
-static void *fsync_it(void *arg)
+static void ok(int ret)
+{
+    if (ret < 0)
+        print_error("%d: %s\n", ret, fail_message());
+    assert_int_equal(ret, 0);
+}
+
+static int fsync_it(struct gate *gate)
+{
+    return mount_fsync(gate->m, gate->file, false);
+}
+
+static int make_directory(struct gate *gate)
+{
+    struct inode *dir;
+
+    int ret = mount_mkdir(gate->m, gate->m->root, "dir", 3, 0755, &root_cred, &dir);
+    if (ret == 0)
+        inode_put(dir);
+    return ret;
+}
+
+static int make_directory_and_sync(struct gate *gate)
+{
+    int ret = make_directory(gate);
+
+    return ret < 0 ? ret : mount_sync(gate->m);
+}
+
+static void *do_meanwhile(void *arg)
 {
     struct gate *gate = arg;
 
-    gate->ret = mount_fsync(gate->m, gate->file, false);
+    gate->ret = gate->meanwhile(gate);
     atomic_store(&gate->was_written, atomic_load(&gate->super_written));
     atomic_store(&gate->returned, true);
     return NULL;
+}
+
+static int let_others_in(struct gate *gate)
+{
+    gate->open = false;
+    gate->started = pthread_create(&gate->thread, NULL, do_meanwhile, gate) == 0;
+    if (gate->join)
+        pthread_join(gate->thread, NULL);
+    for (unsigned i = 0; i < YIELDS && !atomic_load(&gate->returned); i++)
+        sched_yield();
+    return gate->fail_behind ? fail(-EIO, "flush failed") : 0;
 }
 
 static int gate_flush(struct dev *dev)
@@ -72,12 +116,8 @@ static int gate_flush(struct dev *dev)
 
     if (gate->fail)
         return fail(-EIO, "flush failed");
-    if (gate->open) {
-        gate->open = false;
-        gate->started = pthread_create(&gate->thread, NULL, fsync_it, gate) == 0;
-        for (unsigned i = 0; i < YIELDS && !atomic_load(&gate->returned); i++)
-            sched_yield();
-    }
+    if (gate->open)
+        TRY(let_others_in(gate));
     return dev_flush(gate->lower);
 }
 
@@ -100,27 +140,26 @@ static const struct dev_ops gate_ops = {
     .close = gate_close,
 };
 
-static void ok(int ret)
+static void gate_mount(struct gate *gate, struct env *env)
 {
-    if (ret < 0)
-        print_error("%d: %s\n", ret, fail_message());
-    assert_int_equal(ret, 0);
+    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
+    struct dev *dev = &gate->dev;
+
+    ok(mount_open(env, &dev, 1, &options, &gate->m));
 }
 
 /* A file with data that no commit has seen. */
 static void gate_new(struct gate *gate, struct env *env)
 {
-    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
     struct mkfs_options mkfs = MKFS_OPTIONS_INIT;
-    struct dev *dev = &gate->dev;
     static char label[] = "gate";
     size_t done;
 
-    *gate = (struct gate){.lower = dev_mem_new(256 * MIB)};
+    *gate = (struct gate){.lower = dev_mem_new(256 * MIB), .meanwhile = fsync_it};
     assert_non_null(gate->lower);
     gate->dev = (struct dev){.ops = &gate_ops, .size = gate->lower->size, .label = label};
     ok(mkfs_run(env, gate->lower, &mkfs, NULL));
-    ok(mount_open(env, &dev, 1, &options, &gate->m));
+    gate_mount(gate, env);
     ok(mount_mknod(gate->m, gate->m->root, "file", 4, S_IFREG | 0644, 0, &root_cred, &gate->file));
     ok(mount_pwrite(gate->m, gate->file, "content", 7, 0, &done));
 }
@@ -161,11 +200,82 @@ static void an_fsync_behind_a_failed_commit_fails(void **state)
     env_seeded_free(env);
 }
 
+static void others_change_things_while_an_fsync_flushes(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    gate.meanwhile = make_directory;
+    gate.open = gate.join = true;
+    ok(mount_fsync(gate.m, gate.file, false));
+    assert_true(gate.started);
+    assert_int_equal(gate.ret, 0);
+    inode_put(gate.file);
+    ok(mount_close(gate.m));
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
+static void look_for(struct gate *gate, const char *name)
+{
+    struct inode *inode;
+
+    ok(mount_lookup(gate->m, gate->m->root, name, strlen(name), &inode));
+    inode_put(inode);
+}
+
+static void a_commit_waits_for_a_log_commit(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    gate.meanwhile = make_directory_and_sync;
+    gate.open = true;
+    ok(mount_fsync(gate.m, gate.file, false));
+    assert_true(gate.started);
+    pthread_join(gate.thread, NULL);
+    assert_int_equal(gate.ret, 0);
+    inode_put(gate.file);
+    mount_crash(gate.m);
+    gate_mount(&gate, env);
+    look_for(&gate, "dir");
+    look_for(&gate, "file");
+    ok(mount_close(gate.m));
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
+static void a_commit_behind_a_failed_log_commit_fails(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    gate.meanwhile = make_directory_and_sync;
+    gate.open = gate.fail_behind = true;
+    assert_true(mount_fsync(gate.m, gate.file, false) < 0);
+    assert_true(gate.started);
+    pthread_join(gate.thread, NULL);
+    assert_true(gate.ret < 0);
+    inode_put(gate.file);
+    assert_true(mount_close(gate.m) < 0);
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_fsync_waits_for_the_commit_of_another),
         cmocka_unit_test(an_fsync_behind_a_failed_commit_fails),
+        cmocka_unit_test(others_change_things_while_an_fsync_flushes),
+        cmocka_unit_test(a_commit_waits_for_a_log_commit),
+        cmocka_unit_test(a_commit_behind_a_failed_log_commit_fails),
     };
 
     return cmocka_run_group_tests_name("mount/durable", tests, NULL, NULL);
