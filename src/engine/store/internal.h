@@ -72,7 +72,7 @@ void reserve_shared_tree(struct store *store);
 /* What is taken from here on, until reserve_measure, is compared with what is promised here. */
 void reserve_measure_from(struct store *store);
 void reserve_measure(struct store *store);
-/* What was allocated since no longer needs a promise. */
+/* The end of a change: measures, too; what was allocated since no longer needs a promise. */
 void reserve_settle(struct store *store);
 
 /* trees.c; their argument is a store */

@@ -34,10 +34,7 @@
 
 static uint64_t copied_bytes(const struct store *store)
 {
-    struct forest_stats stats;
-
-    forest_stats(store->engine.forest, &stats);
-    return stats.cows * store->engine.nodesize;
+    return forest_cows(store->engine.forest) * store->engine.nodesize;
 }
 
 static uint64_t copies_to_come(const struct store *store, const struct reserve *r)
@@ -82,15 +79,20 @@ void reserve_measure_from(struct store *store)
     r->held_before = MAX(r->held, SPLIT_NODES * store->engine.nodesize);
 }
 
-void reserve_measure(struct store *store)
+/* With the lock held. */
+static void measure(struct store *store)
 {
     struct reserve *r = &store->priv->reserve;
-
-    SCOPED_LOCK(&r->lock);
     uint64_t taken = taken_bytes(store), most = r->taken_before + r->held_before;
 
     if (taken > most)
         r->overdrawn = MAX(r->overdrawn, taken - most);
+}
+
+void reserve_measure(struct store *store)
+{
+    SCOPED_LOCK(&store->priv->reserve.lock);
+    measure(store);
 }
 
 void reserve_init(struct store *store)
@@ -223,6 +225,7 @@ void reserve_settle(struct store *store)
     struct reserve *r = &store->priv->reserve;
 
     SCOPED_LOCK(&r->lock);
+    measure(store);
     uint64_t heads = extents_pending(store->extents), paid = r->running_units * UNIT_HEADS;
     if (heads > r->pending_heads + paid)
         r->shared_heads += heads - r->pending_heads - paid;

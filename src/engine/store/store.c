@@ -267,7 +267,6 @@ void store_end(struct store *store)
         if (ret < 0)
             txn_abort(&store->engine, ret);
     }
-    reserve_measure(store);
     reserve_settle(store);
     uint64_t tree = store->priv->door_tree, bytes = store->priv->door_bytes;
     store->priv->door_bytes = 0;

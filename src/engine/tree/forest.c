@@ -117,6 +117,11 @@ void forest_stats(const struct forest *forest, struct forest_stats *out)
     };
 }
 
+uint64_t forest_cows(const struct forest *forest)
+{
+    return atomic_load_explicit(&forest->cache.cows, memory_order_relaxed);
+}
+
 /* ---- reading nodes -----------------------------------------------------------------------------
  */
 

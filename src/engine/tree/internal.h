@@ -265,7 +265,15 @@ uint32_t node_search(const struct node *node, const struct key *key, double wher
  */
 
 /* The block of a node that is ours. */
-uint8_t *node_bytes_mut(struct node *node);
+static inline uint8_t *node_bytes_mut(struct node *node)
+{
+    INVARIANT(generation_of(node) == node->forest->generation,
+              "I5: only nodes of the running transaction change");
+    if (!node->dirty)
+        cache_set_dirty(node);
+    return node->data;
+}
+
 void node_set_key(struct node *node, uint32_t slot, const struct key *key);
 void node_set_ptr(struct node *node, uint32_t slot, const struct node *child);
 /* A pointer to child, under its first key or, where it is still empty, under key. */

@@ -91,15 +91,6 @@ uint32_t leaf_free_space(const struct node *node, uint32_t nodesize)
 /* ---- changing ----------------------------------------------------------------------------------
  */
 
-uint8_t *node_bytes_mut(struct node *node)
-{
-    INVARIANT(generation_of(node) == node->forest->generation,
-              "I5: only nodes of the running transaction change");
-    if (!node->dirty)
-        cache_set_dirty(node);
-    return node->data;
-}
-
 static disk_node_header *header_mut(struct node *node)
 {
     return (disk_node_header *)node_bytes_mut(node);

@@ -178,6 +178,8 @@ struct forest_stats {
     uint64_t known; /* of the misses: the same to the bit as when it was found valid before */
 };
 void forest_stats(const struct forest *forest, struct forest_stats *out);
+/* Its `cows` alone, without a lock. */
+uint64_t forest_cows(const struct forest *forest);
 
 /* Makes an empty leaf the root node of a tree that has none (bytenr 0). */
 int root_create(struct root *root) MUST_USE;

@@ -101,17 +101,27 @@ static size_t run_length(const struct batch *batch, size_t first)
     return end - first;
 }
 
+/* The nodes in one piece: where they are, when that is one, else brought together in the buffer. */
+static const uint8_t *in_one_piece(struct node **nodes, size_t count, uint32_t nodesize,
+                                   uint8_t *buffer)
+{
+    size_t i = 1;
+
+    while (i < count && nodes[i]->data == nodes[0]->data + i * nodesize)
+        i++;
+    if (i == count)
+        return nodes[0]->data;
+    for (i = 0; i < count; i++)
+        memcpy(buffer + i * nodesize, nodes[i]->data, nodesize);
+    return buffer;
+}
+
 static int write_run(const struct batch *batch, size_t first, size_t count, uint8_t *buffer)
 {
     uint32_t nodesize = batch->forest->nodesize;
     struct node **nodes = batch->nodes + first;
-    const uint8_t *bytes = nodes[0]->data;
+    const uint8_t *bytes = in_one_piece(nodes, count, nodesize, buffer);
 
-    if (count > 1) {
-        for (size_t i = 0; i < count; i++)
-            memcpy(buffer + i * nodesize, nodes[i]->data, nodesize);
-        bytes = buffer;
-    }
     TRY(vol_write(batch->forest->vol, laddr_of(nodes[0]->bytenr), bytes, count * nodesize));
     cache_set_clean(&batch->forest->cache, nodes, count);
     return 0;

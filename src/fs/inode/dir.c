@@ -159,11 +159,13 @@ static int remove_back_ref(struct inode *dir, const void *name, uint16_t len,
     return ret;
 }
 
-void dir_resize(struct inode *dir, int64_t name_bytes)
+void dir_resize(struct inode *dir, int64_t name_bytes, const struct timestamp *now)
 {
     pthread_mutex_lock(&dir->item_lock);
     /* Each name counts twice: once for DIR_ITEM, once for DIR_INDEX. */
     dir->item.size += (uint64_t)(2 * name_bytes);
+    if (now)
+        item_touch(&dir->item, now, true);
     pthread_mutex_unlock(&dir->item_lock);
     inode_mark_dirty(dir);
     logged_names_changed(dir->fs, dir->tree->root.id, dir->ino);
@@ -223,7 +225,7 @@ int dir_insert_name(struct inode *dir, const void *name, uint16_t len, const str
         return txn_abort(engine, ret);
     if (dir->dir_next_index != 0 && index >= dir->dir_next_index)
         dir->dir_next_index = index + 1;
-    dir_resize(dir, len);
+    dir_resize(dir, len, NULL);
     return 0;
 }
 
@@ -289,7 +291,7 @@ int dir_remove_name(struct inode *dir, const void *name, uint16_t len, struct di
         ret = dir_remove_index(dir, name, len, index);
     if (ret < 0)
         return txn_abort(engine, ret == -ENOENT ? -EUCLEAN : ret);
-    dir_resize(dir, -(int64_t)len);
+    dir_resize(dir, -(int64_t)len, NULL);
     if (out)
         *out = (struct dir_entry){.location = head.location, .index = index, .type = head.type};
     return 0;

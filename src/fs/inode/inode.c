@@ -45,27 +45,22 @@ int inode_write_item(struct inode *inode)
     return 0;
 }
 
-static void touch(struct inode *inode, const struct timestamp *now, bool mtime)
+void item_touch(struct inode_item *item, const struct timestamp *now, bool mtime)
 {
-    pthread_mutex_lock(&inode->item_lock);
-    inode->item.ctime = *now;
+    item->ctime = *now;
     if (mtime)
-        inode->item.mtime = *now;
-    inode->item.sequence++;
-    pthread_mutex_unlock(&inode->item_lock);
-    inode_mark_dirty(inode);
+        item->mtime = *now;
+    item->sequence++;
 }
 
 void inode_touch(struct inode *inode, bool mtime)
 {
     struct timestamp now = timestamp_now(inode->fs);
 
-    touch(inode, &now, mtime);
-}
-
-void inode_touch_at(struct inode *inode, const struct timestamp *now)
-{
-    touch(inode, now, true);
+    pthread_mutex_lock(&inode->item_lock);
+    item_touch(&inode->item, &now, mtime);
+    pthread_mutex_unlock(&inode->item_lock);
+    inode_mark_dirty(inode);
 }
 
 int inode_is_there(const struct inode *inode)

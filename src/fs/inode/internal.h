@@ -14,8 +14,8 @@ void inode_item_fill(struct fs *fs, const struct inode *dir, const struct inode_
  * transaction is aborted. */
 int inode_come_alive(struct fs *fs, struct tree_handle *tree, struct inode *dir, uint64_t ino,
                      const struct inode_item *item, struct inode **out) MUST_USE;
-/* inode_touch with a time that was asked for already. */
-void inode_touch_at(struct inode *inode, const struct timestamp *now);
+/* With item_lock: the item changed, with mtime the content too. */
+void item_touch(struct inode_item *item, const struct timestamp *now, bool mtime);
 
 /* dir.c: parts of names. */
 int dir_name_ok(const void *name, uint16_t len) MUST_USE;
@@ -26,8 +26,8 @@ int dir_insert_index(struct inode *dir, const void *name, uint16_t len, const st
 int dir_remove_item(struct inode *dir, const void *name, uint16_t len,
                     struct dir_item *head) MUST_USE;
 int dir_remove_index(struct inode *dir, const void *name, uint16_t len, uint64_t index) MUST_USE;
-/* A name came or went: the directory's size follows. */
-void dir_resize(struct inode *dir, int64_t name_bytes);
+/* A name came or went: the directory's size follows, and its times unless now is NULL. */
+void dir_resize(struct inode *dir, int64_t name_bytes, const struct timestamp *now);
 
 /* Back references of names: INODE_REF and INODE_EXTREF items (refs.c). */
 

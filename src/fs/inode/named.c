@@ -55,8 +55,7 @@ int inode_create_named(struct inode *dir, const void *name, uint16_t len,
         return txn_abort(engine, ret);
     inode_number_used(dir->tree);
     dir->dir_next_index = index + 1;
-    dir_resize(dir, len);
-    inode_touch_at(dir, &item.otime);
+    dir_resize(dir, len, &item.otime);
     return inode_come_alive(dir->fs, dir->tree, dir, ino, &item, out);
 }
 
@@ -163,8 +162,8 @@ int inode_remove_named(struct inode *dir, const void *name, uint16_t len, struct
     inode->item.nlink = 0;
     inode->deleted = true;
     logged_names_changed(inode->fs, inode->tree->root.id, inode->ino);
-    dir_resize(dir, -(int64_t)len);
-    inode_touch(dir, true);
+    struct timestamp now = timestamp_now(dir->fs);
+    dir_resize(dir, -(int64_t)len, &now);
     *done = true;
     return 0;
 }
