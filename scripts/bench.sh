@@ -6,23 +6,24 @@
 #
 #   RUNS=3        how often each is run
 #   WHAT=         which benchmarks of tests/bench/work.c (default: all, and growth once)
-#                 "hot" is run only when it is asked for: an image under writes while it is shared,
-#                 XFS beside it; HOT_* in tests/bench/work_hot.c. "stream", alone: send and receive,
+#                 "fsync" has XFS beside it, and SQLite. "hot" is run only when it is asked for: an
+#                 image under writes while it is shared, XFS beside it; HOT_* in
+#                 tests/bench/work_hot.c. "stream", alone: send and receive,
 #                 by bench-stream.sh; "check", alone: copse check and btrfs check, by bench-check.sh;
 #                 "snapshots", alone: making, writing to and deleting many, by bench-snapshots.sh
 #   GROWTH=yes    whether a directory is grown to a million files, too
 #   BENCH_DIR=    where the images lie (default: BUILD/bench); needs 4 GiB
 set -euo pipefail
 
-build=$(readlink -f "$1")
+build=$(readlink -f "$1") here=$(dirname "$(readlink -f "$0")")
 runs=${RUNS:-3} growth=${GROWTH:-yes}
 read -ra what <<<"${WHAT:-}"
-[[ ${WHAT:-} != check ]] || exec "$(dirname "$(readlink -f "$0")")/bench-check.sh" "$build"
-[[ ${WHAT:-} != snapshots ]] || exec "$(dirname "$(readlink -f "$0")")/bench-snapshots.sh" "$build"
-[[ ${WHAT:-} != stream ]] || exec "$(dirname "$(readlink -f "$0")")/bench-stream.sh" "$build"
+[[ ${WHAT:-} != check ]] || exec "$here/bench-check.sh" "$build"
+[[ ${WHAT:-} != snapshots ]] || exec "$here/bench-snapshots.sh" "$build"
+[[ ${WHAT:-} != stream ]] || exec "$here/bench-stream.sh" "$build"
 
 # shellcheck source=../tests/lib/images.sh
-COPSE_BUILD=$build . "$(dirname "$(readlink -f "$0")")/../tests/lib/images.sh"
+COPSE_BUILD=$build . "$here/../tests/lib/images.sh"
 
 why_kernel=$(why_no_kernel) why_mount=
 if [[ ! -x $build/copse ]]; then
@@ -54,6 +55,17 @@ judge() { # IMAGE
     }
 }
 
+wanted() { # BENCHMARK [WHAT...]: without WHAT all but those that are only run when asked for
+    local name=$1
+    shift
+    [[ " $* " == *" $name "* || ($# = 0 && $name != hot && $name != growth) ]]
+}
+
+in_directory() { # [BENCHMARK...]
+    "$build/tests/bench/bench_posix" "$scratch/mnt" "$@"
+    ! wanted fsync "$@" || python3 "$here/../tests/bench/sqlite.py" "$scratch/mnt"
+}
+
 run_file() {
     "$build/tests/bench/bench_fs" "$scratch/image" "$@"
     [[ $run != 1 ]] || judge "$scratch/image"
@@ -69,16 +81,20 @@ run_kernel() {
     truncate -s 16G "$scratch/image"
     mkfs.btrfs -q -f "$scratch/image" >/dev/null 2>&1
     mount_image "$scratch/image" "$scratch/mnt" noatime
-    "$build/tests/bench/bench_posix" "$scratch/mnt" "$@"
+    in_directory "$@"
     umount "$scratch/mnt"
     rm -f "$scratch/image"
 }
 
 run_xfs() {
+    local part also=()
+    for part in fsync hot; do
+        ! wanted "$part" "$@" || also+=("$part")
+    done
     truncate -s 16G "$scratch/image"
     mkfs.xfs -q -f -m reflink=1 "$scratch/image" >/dev/null
     mount_type=xfs mount_image "$scratch/image" "$scratch/mnt" noatime
-    "$build/tests/bench/bench_posix" "$scratch/mnt" "$@"
+    in_directory "${also[@]}"
     umount "$scratch/mnt"
     rm -f "$scratch/image"
 }
@@ -88,7 +104,7 @@ run_mount() {
     "$build/copse" mkfs -q -f "$scratch/image" >/dev/null
     mkdir -p "$scratch/mnt"
     "$build/copse" mount "$scratch/image" "$scratch/mnt" -o noatime
-    "$build/tests/bench/bench_posix" "$scratch/mnt" "$@"
+    in_directory "$@"
     "$build/copse" umount "$scratch/mnt"
     [[ $run != 1 ]] || judge "$scratch/image"
     rm -f "$scratch/image"
@@ -98,7 +114,7 @@ worlds=(file)
 [[ -z $shm ]] || worlds+=(memory)
 [[ -n $why_kernel ]] || worlds+=(kernel)
 [[ -n $why_mount ]] || worlds+=(mount)
-if [[ " ${what[*]} " == *" hot "* && -z $why_kernel ]]; then
+if [[ -z $why_kernel ]] && { wanted fsync "${what[@]}" || wanted hot "${what[@]}"; }; then
     why_xfs=$(why_missing mkfs.xfs)
     [[ -n $why_xfs ]] || grep -qw xfs /proc/filesystems || modprobe -q xfs || why_xfs="the kernel has no XFS"
     [[ -n $why_xfs ]] && echo "SKIPPED: XFS: $why_xfs." || worlds+=(xfs)
@@ -123,7 +139,7 @@ for ((run = 1; run <= runs; run++)); do
 done
 if [[ $growth = yes && ${#what[@]} = 0 ]]; then
     for world in "${worlds[@]}"; do
-        [[ $world != mount ]] || continue
+        [[ $world != mount && $world != xfs ]] || continue
         echo "# growth: $world" >&2
         in_world "$world" "$scratch/$world.growth" growth
     done

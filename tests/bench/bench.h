@@ -31,6 +31,7 @@ struct world {
     void (*write)(handle *file, const void *buf, size_t len, uint64_t offset);
     void (*sync)(void);
     void (*fsync)(handle *file);
+    void (*fdatasync)(handle *file);             /* or a directory */
     void (*reserve)(handle *file, uint64_t len); /* fallocate */
     /* Shares all of src, which has len bytes, with dst. */
     void (*clone)(handle *src, handle *dst, uint64_t len);

@@ -142,6 +142,11 @@ static void lib_fsync(handle *file)
     must(copse_fsync(node_of(file), false), "fsync");
 }
 
+static void lib_fdatasync(handle *file)
+{
+    must(copse_fsync(node_of(file), true), "fdatasync");
+}
+
 static void lib_reserve(handle *file, uint64_t len)
 {
     must(copse_fallocate(node_of(file), 0, 0, len), "fallocate");
@@ -216,6 +221,7 @@ static const struct world library = {
     .write = lib_write,
     .sync = lib_sync,
     .fsync = lib_fsync,
+    .fdatasync = lib_fdatasync,
     .reserve = lib_reserve,
     .clone = lib_clone,
     .clone_range = lib_clone_range,

@@ -127,6 +127,11 @@ static void posix_fsync(handle *file)
     must(fsync(fd_of(file)), "fsync");
 }
 
+static void posix_fdatasync(handle *file)
+{
+    must(fdatasync(fd_of(file)), "fdatasync");
+}
+
 static void posix_reserve(handle *file, uint64_t len)
 {
     must(fallocate(fd_of(file), 0, 0, (off_t)len), "fallocate");
@@ -200,6 +205,7 @@ static const struct world posix = {
     .write = posix_write,
     .sync = posix_sync,
     .fsync = posix_fsync,
+    .fdatasync = posix_fdatasync,
     .reserve = posix_reserve,
     .clone = posix_clone,
     .clone_range = posix_clone_range,

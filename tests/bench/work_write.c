@@ -11,6 +11,8 @@ enum {
     RESERVED_GIB = 10,
     FSYNCS = 500,
     FSYNC_EACH = 32,
+    TRANSACTIONS = 300,
+    DATABASE_PAGES = 256,
 };
 
 /* Each block once, in an order that has none: an odd step in a power of two meets them all. */
@@ -95,6 +97,50 @@ void bench_reflink(void)
     free(buf);
 }
 
+/* ---- what SQLite does for a transaction of one row, its journal being deleted (the default) -----
+ */
+
+static void journal_page(handle *journal, uint64_t n, const uint8_t *buf)
+{
+    uint64_t at = 512 + n * (4 + BLOCK + 4);
+
+    world->write(journal, buf, 4, at); /* number, content as it was, checksum */
+    world->write(journal, buf, BLOCK, at + 4);
+    world->write(journal, buf, 4, at + 4 + BLOCK);
+}
+
+static void transaction(handle *dir, handle *database, uint64_t page, const uint8_t *buf)
+{
+    handle *journal = world->create_open(dir, "db-journal");
+
+    world->write(journal, buf, 512, 0);
+    journal_page(journal, 0, buf);
+    journal_page(journal, 1, buf);
+    world->fdatasync(journal);
+    world->fdatasync(dir);
+    world->write(journal, buf, 12, 0); /* how many pages */
+    world->fdatasync(journal);
+    world->write(database, buf, BLOCK, 0);
+    world->write(database, buf + BLOCK, BLOCK, page * BLOCK);
+    world->fdatasync(database);
+    world->put(journal);
+    world->unlink(dir, "db-journal");
+}
+
+static void bench_journal(const uint8_t *buf)
+{
+    handle *dir = new_dir("database");
+    handle *database = new_file(dir, "db", buf, 1);
+    struct span start = now();
+
+    for (uint64_t i = 0; i < TRANSACTIONS; i++)
+        transaction(dir, database, 1 + i / 30 % (DATABASE_PAGES - 1), buf);
+    report("as SQLite, transaction", start, TRANSACTIONS);
+    drop_file(dir, "db", database);
+    world->sync();
+    remove_dir("database", dir);
+}
+
 void bench_fsync(void)
 {
     uint64_t blocks = (uint64_t)(SHARED_MIB * MIB) / BLOCK;
@@ -133,5 +179,6 @@ void bench_fsync(void)
     drop_file(dir, "log", log);
     world->sync();
     remove_dir("fsync", dir);
+    bench_journal(buf);
     free(buf);
 }
