@@ -182,8 +182,6 @@ static int write_logs(struct fs *fs, enum rest *rest)
 /* ---- a round ----------------------------------------------------------------------------------
  */
 
-/* One that is gone cannot be said: taken out of the log, the last commit's would come back instead,
- * with older content, or nothing where another has taken its name. */
 static int log_stale(struct logging *l)
 {
     struct inode *inode;
@@ -192,9 +190,7 @@ static int log_stale(struct logging *l)
 
     while (logged_take_stale(l->fs, l->log->subvol, &ino)) {
         TRY(log_find(l, ino, &inode, &found));
-        if (!found)
-            return FULL_COMMIT;
-        TRY(todo_add(l, ino));
+        PASS(found ? todo_add(l, ino) : log_gone(l, ino));
     }
     return 0;
 }

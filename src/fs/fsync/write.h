@@ -97,6 +97,13 @@ int names_need(struct logging *l, struct inode *inode, bool durable) MUST_USE;
  */
 int name_goes(struct logging *l, uint64_t child, uint8_t type) MUST_USE;
 
+/*
+ * The log has an inode that is gone: a file that the last commit does not have either is taken out
+ * of it, and what has its names now is logged. Anything else: FULL_COMMIT. Taken out of the log, an
+ * inode that the last commit has would come back, with older content.
+ */
+int log_gone(struct logging *l, uint64_t ino) MUST_USE;
+
 /* ---- write_dir.c, write_data.c ---- */
 
 int wish_entries(struct logging *l, struct inode *dir) MUST_USE;

@@ -6,6 +6,7 @@
  * something that still exists, the log cannot say what became of that, and everything is committed.
  */
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "disk/csum/csum.h"
 #include "fs/fsync/write.h"
@@ -126,12 +127,14 @@ static int check_entry(struct logging *l, const struct dir_item *head, uint64_t 
     return gone ? 0 : FULL_COMMIT;
 }
 
-static int check_name(struct logging *l, const struct name *name, uint64_t ino)
+/* What a tree has under that name. */
+static int find_entry(struct root *root, const struct name *name, struct dir_item *out, bool *found)
 {
     struct key key = key_make(name->parent, KEY_DIR_ITEM, name_hash(name->text, name->len));
     AUTO_PATH struct path path = PATH_INIT;
 
-    int ret = tree_search(&l->log->durable, &key, &path);
+    *found = false;
+    int ret = tree_search(root, &key, &path);
     if (ret != 0)
         return MIN(ret, 0);
     const uint8_t *data = path_data(&path);
@@ -146,11 +149,23 @@ static int check_name(struct logging *l, const struct name *name, uint64_t ino)
         if (whole > size - at)
             return fail(-EUCLEAN, "%s: an entry leaves the item", path_where(&path));
         if (head.name_len == name->len &&
-            memcmp(data + at + sizeof(disk_dir_item), name->text, name->len) == 0)
-            return check_entry(l, &head, ino);
+            memcmp(data + at + sizeof(disk_dir_item), name->text, name->len) == 0) {
+            *out = head;
+            *found = true;
+            return 0;
+        }
         at += whole;
     }
     return 0;
+}
+
+static int check_name(struct logging *l, const struct name *name, uint64_t ino)
+{
+    struct dir_item head;
+    bool found;
+
+    TRY(find_entry(&l->log->durable, name, &head, &found));
+    return found ? check_entry(l, &head, ino) : 0;
 }
 
 /* An index of a directory that was given away twice: replay would find it taken. */
@@ -273,4 +288,59 @@ int names_need(struct logging *l, struct inode *inode, bool durable)
         return 0;
     now->count = old->count = 0;
     return need(l, inode, durable, now, old);
+}
+
+/* ---- what is gone -----------------------------------------------------------------------------
+ */
+
+static int log_says_regular(struct logging *l, uint64_t ino, bool *is)
+{
+    struct key key = key_make(ino, KEY_INODE_ITEM, 0);
+    AUTO_PATH struct path path = PATH_INIT;
+    struct inode_item item;
+
+    *is = false;
+    int ret = tree_search(&l->log->root, &key, &path);
+    if (ret != 0)
+        return MIN(ret, 0);
+    inode_item_decode(&item, path_data(&path));
+    *is = S_ISREG(item.mode);
+    return 0;
+}
+
+/* A name that only the log had. Who has taken it since gets it there, too: it never was free. */
+static int name_is_free(struct logging *l, const struct name *name)
+{
+    struct dir_item head;
+    struct inode *dir;
+    bool found;
+
+    TRY(log_find(l, name->parent, &dir, &found));
+    if (!found)
+        return FULL_COMMIT;
+    TRY(find_entry(&l->tree->root, name, &head, &found));
+    if (found)
+        return head.location.type == KEY_INODE_ITEM ? todo_add(l, head.location.objectid)
+                                                    : FULL_COMMIT;
+    TRY(find_entry(&l->log->durable, name, &head, &found));
+    return found ? FULL_COMMIT : 0;
+}
+
+int log_gone(struct logging *l, uint64_t ino)
+{
+    AUTO_FREE struct name_list *names = malloc(sizeof(*names));
+    struct inode_item item;
+    bool durable, regular;
+
+    if (!names)
+        return fail(-ENOMEM, "no memory for a log");
+    TRY(durable_inode(l, ino, &item, &durable));
+    TRY(log_says_regular(l, ino, &regular));
+    if (durable || !regular)
+        return FULL_COMMIT;
+    PASS(list_names(&l->log->root, ino, names));
+    for (size_t i = 0; i < names->count; i++)
+        PASS(name_is_free(l, &names->name[i]));
+    l->wishes.count = l->wishes.used = 0;
+    return wishes_put(l, ino);
 }

@@ -17,6 +17,7 @@
 #include "base/env.h"
 #include "disk/dev/dev.h"
 #include "disk/format/format.h"
+#include "fs/fsync/fsync.h"
 #include "fs/mount/mount.h"
 #include "ops/mkfs/mkfs.h"
 
@@ -268,6 +269,88 @@ static void a_commit_behind_a_failed_log_commit_fails(void **state)
     env_seeded_free(env);
 }
 
+static struct inode *new_synced(struct gate *gate, const char *name, const char *text)
+{
+    struct inode *inode;
+    size_t done;
+
+    ok(mount_mknod(gate->m, gate->m->root, name, strlen(name), S_IFREG | 0644, 0, &root_cred,
+                   &inode));
+    ok(mount_pwrite(gate->m, inode, text, strlen(text), 0, &done));
+    ok(mount_fsync(gate->m, inode, false));
+    return inode;
+}
+
+static void expect_content(struct gate *gate, const char *name, const char *text)
+{
+    struct inode *inode;
+    char content[16];
+    size_t done;
+
+    ok(mount_lookup(gate->m, gate->m->root, name, strlen(name), &inode));
+    ok(mount_pread(gate->m, inode, content, sizeof(content), 0, &done));
+    assert_int_equal(done, strlen(text));
+    assert_memory_equal(content, text, done);
+    inode_put(inode);
+}
+
+/* The journals of databases, and files that take the place of others. */
+static void what_came_and_went_needs_no_commit(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct fsync_counters counters;
+    struct inode *inode;
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    ok(mount_sync(gate.m));
+    for (unsigned i = 0; i < 3; i++) {
+        inode_put(new_synced(&gate, "journal", "old"));
+        ok(mount_fsync(gate.m, gate.m->root, false));
+        ok(mount_unlink(gate.m, gate.m->root, "journal", 7));
+    }
+    inode_put(new_synced(&gate, "kept", "before"));
+    inode_put(new_synced(&gate, "new", "after"));
+    ok(mount_rename(gate.m, gate.m->root, "new", 3, gate.m->root, "kept", 4, 0));
+    ok(mount_fsync(gate.m, gate.file, false));
+    fsync_counters(&gate.m->fs, &counters);
+    assert_int_equal(counters.commits, 0);
+    inode_put(gate.file);
+    mount_crash(gate.m);
+    gate_mount(&gate, env);
+    expect_content(&gate, "file", "content");
+    expect_content(&gate, "kept", "after");
+    assert_int_equal(mount_lookup(gate.m, gate.m->root, "journal", 7, &inode), -ENOENT);
+    ok(mount_close(gate.m));
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
+/* It would be what is left when the file that took its name is taken out of the log. */
+static void what_the_last_commit_has_does_not_come_back(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct inode *inode;
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    inode_put(new_synced(&gate, "name", "old"));
+    ok(mount_sync(gate.m));
+    ok(mount_unlink(gate.m, gate.m->root, "name", 4));
+    inode_put(new_synced(&gate, "name", "new"));
+    ok(mount_unlink(gate.m, gate.m->root, "name", 4));
+    ok(mount_fsync(gate.m, gate.file, false));
+    inode_put(gate.file);
+    mount_crash(gate.m);
+    gate_mount(&gate, env);
+    assert_int_equal(mount_lookup(gate.m, gate.m->root, "name", 4, &inode), -ENOENT);
+    ok(mount_close(gate.m));
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +359,8 @@ int main(void)
         cmocka_unit_test(others_change_things_while_an_fsync_flushes),
         cmocka_unit_test(a_commit_waits_for_a_log_commit),
         cmocka_unit_test(a_commit_behind_a_failed_log_commit_fails),
+        cmocka_unit_test(what_came_and_went_needs_no_commit),
+        cmocka_unit_test(what_the_last_commit_has_does_not_come_back),
     };
 
     return cmocka_run_group_tests_name("mount/durable", tests, NULL, NULL);
