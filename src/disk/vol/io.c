@@ -41,6 +41,12 @@ int vol_read(struct vol *vol, laddr addr, void *buf, uint64_t len, unsigned mirr
     return 0;
 }
 
+/* Not before it is: a flush that begins meanwhile may miss it. */
+static void written(struct vol *vol)
+{
+    atomic_store(&vol->unflushed, true);
+}
+
 int vol_write_mirror(struct vol *vol, laddr addr, const void *buf, uint64_t len, unsigned mirror)
 {
     for (uint64_t done = 0; done < len;) {
@@ -52,6 +58,7 @@ int vol_write_mirror(struct vol *vol, laddr addr, const void *buf, uint64_t len,
                       run.len));
         done += run.len;
     }
+    written(vol);
     return 0;
 }
 
@@ -66,6 +73,7 @@ int vol_write(struct vol *vol, laddr addr, const void *buf, uint64_t len)
                           (const char *)buf + done, run.len));
         done += run.len;
     }
+    written(vol);
     return 0;
 }
 
@@ -82,9 +90,23 @@ int vol_discard(struct vol *vol, laddr addr, uint64_t len)
     return 0;
 }
 
-int vol_flush(struct vol *vol)
+static int flush_devices(struct vol *vol)
 {
     for (unsigned i = 0; i < vol->device_count; i++)
         TRY(dev_flush(vol->devices[i].dev));
     return 0;
+}
+
+int vol_flush(struct vol *vol)
+{
+    atomic_store(&vol->unflushed, false);
+    int ret = flush_devices(vol);
+    if (ret < 0)
+        atomic_store(&vol->unflushed, true);
+    return ret;
+}
+
+bool vol_is_flushed(const struct vol *vol)
+{
+    return !atomic_load(&vol->unflushed);
 }

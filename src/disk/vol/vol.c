@@ -43,6 +43,7 @@ static struct vol *vol_alloc(struct env *env)
     if (!vol)
         return NULL;
     vol->env = env;
+    vol->unflushed = true; /* by who was here last, perhaps */
     pthread_rwlock_init(&vol->lock, NULL);
     return vol;
 }

@@ -129,6 +129,11 @@ int vol_discard(struct vol *vol, laddr addr, uint64_t len) MUST_USE;
 
 /* Makes everything written durable on every device. */
 int vol_flush(struct vol *vol) MUST_USE;
+/*
+ * Nothing was written since the last flush began, but for copies of the superblock. It says that
+ * all is durable where no flush can be under way.
+ */
+bool vol_is_flushed(const struct vol *vol);
 
 /* Reads a tree block and validates it, trying every mirror; notes when another mirror had to help.
  */

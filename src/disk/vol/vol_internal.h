@@ -4,6 +4,7 @@
 #define COPSE_DISK_VOL_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "disk/vol/vol.h"
 
@@ -23,6 +24,7 @@ struct vol {
     size_t chunk_room;
     bool readonly;
     bool used_copy;
+    atomic_bool unflushed;
     bool copies_known; /* to hold vol_super(), or to be of no use */
     char readonly_reason[FAIL_MESSAGE_MAX];
     char *label;

@@ -7,6 +7,8 @@
  */
 #include "engine/store/internal.h"
 
+#include "base/cleanup.h"
+
 int store_durable_tree(struct store *store, uint64_t id, struct root *out, uint64_t *flags)
 {
     const struct super *super = vol_super(store->engine.vol);
@@ -84,8 +86,10 @@ void store_wait_log(struct store *store)
 
 int store_flush(struct store *store)
 {
+    /* Who flushes now has the lock: what it has not made durable yet is not passed over. */
+    SCOPED_LOCK(&store->priv->durable_lock);
     TRY(txn_writable(&store->engine));
-    int ret = vol_flush(store->engine.vol);
+    int ret = vol_is_flushed(store->engine.vol) ? 0 : vol_flush(store->engine.vol);
     return ret < 0 ? txn_abort(&store->engine, ret) : 0;
 }
 

@@ -50,6 +50,27 @@ static void both_mirrors(void **state)
     teardown(&w);
 }
 
+/* What a flush is left out for (promise 6). */
+static void what_is_written_is_not_flushed(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    assert_false(vol_is_flushed(w.vol)); /* what others left behind */
+    assert_int_equal(vol_flush(w.vol), 0);
+    assert_true(vol_is_flushed(w.vol));
+    assert_int_equal(vol_write(w.vol, laddr_of(META_AT), "same", 4), 0);
+    assert_false(vol_is_flushed(w.vol));
+    assert_int_equal(vol_flush(w.vol), 0);
+    assert_int_equal(vol_write_mirror(w.vol, laddr_of(META_AT), "same", 4, 1), 0);
+    assert_false(vol_is_flushed(w.vol));
+    dev_fault_arm(w.dev, &(struct dev_fault){.ops = DEV_OP_FLUSH, .nth = 1, .err = -EIO});
+    assert_int_equal(vol_flush(w.vol), -EIO);
+    assert_false(vol_is_flushed(w.vol));
+    teardown(&w);
+}
+
 static void one_mirror(void **state)
 {
     char out[4];
@@ -275,10 +296,15 @@ static void node_outside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_mirrors),  cmocka_unit_test(one_mirror),
-        cmocka_unit_test(across_chunks), cmocka_unit_test(discards_both),
-        cmocka_unit_test(failed_write),  cmocka_unit_test(node_copies),
-        cmocka_unit_test(stale_copy),    cmocka_unit_test(node_outside),
+        cmocka_unit_test(both_mirrors),
+        cmocka_unit_test(one_mirror),
+        cmocka_unit_test(across_chunks),
+        cmocka_unit_test(discards_both),
+        cmocka_unit_test(failed_write),
+        cmocka_unit_test(node_copies),
+        cmocka_unit_test(stale_copy),
+        cmocka_unit_test(node_outside),
+        cmocka_unit_test(what_is_written_is_not_flushed),
     };
 
     return cmocka_run_group_tests_name("vol/io", tests, NULL, NULL);

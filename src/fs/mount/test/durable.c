@@ -36,6 +36,7 @@ struct gate {
     struct mount *m;
     struct inode *file;
     pthread_t thread;
+    atomic_uint flushes;
     bool started;
     int ret;
     atomic_bool returned, super_written, was_written;
@@ -115,6 +116,7 @@ static int gate_flush(struct dev *dev)
 {
     struct gate *gate = gate_of(dev);
 
+    atomic_fetch_add(&gate->flushes, 1);
     if (gate->fail)
         return fail(-EIO, "flush failed");
     if (gate->open)
@@ -327,6 +329,27 @@ static void what_came_and_went_needs_no_commit(void **state)
     env_seeded_free(env);
 }
 
+static void an_fsync_of_what_is_durable_flushes_nothing(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct gate gate;
+    unsigned before;
+
+    (void)state;
+    gate_new(&gate, env);
+    ok(mount_fsync(gate.m, gate.file, false));
+    before = gate.flushes;
+    ok(mount_fsync(gate.m, gate.file, false));
+    assert_int_equal(gate.flushes, before);
+    ok(mount_pwrite(gate.m, gate.file, "another", 7, 0, &(size_t){0}));
+    ok(mount_fsync(gate.m, gate.file, false));
+    assert_int_equal(gate.flushes, before + 2);
+    inode_put(gate.file);
+    ok(mount_close(gate.m));
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
 /* It would be what is left when the file that took its name is taken out of the log. */
 static void what_the_last_commit_has_does_not_come_back(void **state)
 {
@@ -360,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_commit_waits_for_a_log_commit),
         cmocka_unit_test(a_commit_behind_a_failed_log_commit_fails),
         cmocka_unit_test(what_came_and_went_needs_no_commit),
+        cmocka_unit_test(an_fsync_of_what_is_durable_flushes_nothing),
         cmocka_unit_test(what_the_last_commit_has_does_not_come_back),
     };
 
