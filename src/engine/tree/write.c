@@ -55,7 +55,9 @@ static int prepare(struct forest *forest, struct node *node)
     header->flags = le64_of(le64_get(header->flags) | HEADER_FLAG_WRITTEN);
     TRY(node_validate_inside(node->data, forest->limits));
     vol_seal_node(forest->vol, node->data);
-    known_set(&forest->known, node->bytenr, node_print(node->data, forest->limits));
+    /* Log blocks are not read again, as a rule. */
+    if (node_owner(node) != TREE_LOG)
+        known_set(&forest->known, node->bytenr, node_print(node->data, forest->limits));
     return 0;
 }
 

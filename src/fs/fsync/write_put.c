@@ -47,6 +47,17 @@ static int by_key(const void *a, const void *b)
     return key_cmp(&x->key, &y->key);
 }
 
+/* They come in order but for holes. */
+static void sort_wishes(struct wishes *w)
+{
+    for (size_t i = 1; i < w->count; i++) {
+        if (key_cmp(&w->wish[i - 1].key, &w->wish[i].key) > 0) {
+            qsort(w->wish, w->count, sizeof(*w->wish), by_key);
+            return;
+        }
+    }
+}
+
 struct keys {
     struct key *key;
     size_t count, cap;
@@ -116,11 +127,9 @@ static int change(struct logging *l, const struct keys *old)
 
 int wishes_put(struct logging *l, uint64_t ino)
 {
-    struct wishes *w = &l->wishes;
     struct keys old = {0};
 
-    if (w->count > 0)
-        qsort(w->wish, w->count, sizeof(*w->wish), by_key);
+    sort_wishes(&l->wishes);
     int ret = compare(l, ino, &old);
     if (ret == 0)
         ret = change(l, &old);
