@@ -110,7 +110,7 @@ static void load_extents(struct verify *v, const v_roots *roots)
         if (roots->v[i].id == TREE_EXTENT) {
             struct root root = root_at(v, TREE_EXTENT, item->bytenr, item->generation, item->level);
 
-            refs_load(v, &root);
+            verify_refs_load(v, &root);
             return;
         }
     }

@@ -114,7 +114,7 @@ void walk_dead_tree(struct verify *v, uint64_t id, const struct root_item *item)
 const struct v_extent *extent_at(const struct verify *v, uint64_t bytenr);
 
 /* verify_refs.c */
-void refs_load(struct verify *v, struct root *extent_tree);
+void verify_refs_load(struct verify *v, struct root *extent_tree);
 void refs_check(struct verify *v);
 void refs_meet_block(struct verify *v, uint64_t tree, const struct node *parent, uint64_t bytenr);
 void refs_meet_data(struct verify *v, const struct item_view *item, const struct file_extent *fe);

@@ -110,7 +110,7 @@ static void load_item(struct verify *v, const struct key *key, const uint8_t *da
     }
 }
 
-void refs_load(struct verify *v, struct root *extent_tree)
+void verify_refs_load(struct verify *v, struct root *extent_tree)
 {
     AUTO_PATH struct path path = PATH_INIT;
     struct key key = KEY_FIRST;

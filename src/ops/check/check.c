@@ -2,7 +2,6 @@
 /* In which order everything is looked at. */
 #include <stdlib.h>
 
-#include "base/rangeset.h"
 #include "ops/check/internal.h"
 
 #define MEMORY_DEFAULT (256 * MIB)
@@ -20,6 +19,8 @@ static int lanes_init(struct check *c)
         lane->run = malloc(MAX(1 * MIB, (uint64_t)c->nodesize));
         lane->other = malloc(c->nodesize);
         pile_init(&lane->unlisted, sizeof(uint64_t), &c->budget);
+        pile_init(&lane->unwritten, sizeof(struct unwritten), &c->budget);
+        pile_init(&lane->written, sizeof(struct range), &c->budget);
         for (unsigned level = 0; level < TREE_LEVELS_MAX; level++)
             pile_init(&lane->spans[level], sizeof(struct span), &c->budget);
         if (!lane->ledger || !lane->run || !lane->other)
@@ -58,6 +59,8 @@ static void check_free(struct check *c)
         free(lane->run);
         free(lane->other);
         pile_free(&lane->unlisted);
+        pile_free(&lane->unwritten);
+        pile_free(&lane->written);
         for (unsigned level = 0; level < TREE_LEVELS_MAX; level++)
             pile_free(&lane->spans[level]);
     }
@@ -93,6 +96,7 @@ static int look_at_all(struct check *c)
     TRY(check_free_space(c));
     TRY(load_csums(c));
     TRY(scan_blocks(c));
+    TRY(check_unwritten(c));
     TRY(join_blocks(c));
     TRY(check_references(c));
     TRY(check_subvols(c));

@@ -2,7 +2,6 @@
 /* The checksum tree: what has checksums, and whether there is data below them. */
 #include <stdlib.h>
 
-#include "base/rangeset.h"
 #include "ops/check/internal.h"
 
 struct csum_load {
@@ -92,25 +91,28 @@ int load_csums(struct check *c)
     return ret == -EIO || ret == -EUCLEAN ? 0 : ret;
 }
 
-enum coverage csum_coverage(const struct check *c, uint64_t start, uint64_t len)
+const void *range_behind(const struct pile *pile, uint64_t addr)
 {
-    size_t low = 0, high = c->csums.count;
-    const struct range *range;
+    const char *base = pile->base;
+    size_t low = 0, high = pile->count;
 
-    /* The first that ends behind start. */
     while (low < high) {
         size_t mid = (low + high) / 2;
+        const struct range *range = (const void *)(base + mid * pile->each);
 
-        range = PILE_AT(&c->csums, struct range, mid);
-        if (range->start + range->len <= start)
+        if (range->start + range->len <= addr)
             low = mid + 1;
         else
             high = mid;
     }
-    if (low == c->csums.count)
-        return COVERED_NOT;
-    range = PILE_AT(&c->csums, struct range, low);
-    if (range->start >= start + len)
+    return low < pile->count ? base + low * pile->each : NULL;
+}
+
+enum coverage csum_coverage(const struct check *c, uint64_t start, uint64_t len)
+{
+    const struct range *range = range_behind(&c->csums, start);
+
+    if (!range || range->start >= start + len)
         return COVERED_NOT;
     return range->start <= start && range->start + range->len >= start + len ? COVERED
                                                                              : COVERED_PARTLY;

@@ -86,34 +86,29 @@ static void take_entries(struct check *c, struct inode_part *part, const struct 
 static void bad_extent(struct check *c, enum check_code code, const struct block *block,
                        const struct spot *spot, const char *what)
 {
-    const disk_file_extent *disk = (const void *)spot->data;
-    struct place place = PLACE(block->owner, block->bytenr, spot->key.objectid);
+    report(c, code, PLACE(block->owner, block->bytenr, spot->key.objectid),
+           "tree %llu block %llu item %u: inode %llu, extent at %llu %s", LLU(block->owner),
+           LLU(block->bytenr), spot->slot, LLU(spot->key.objectid), LLU(spot->key.offset), what);
+}
 
-    if (code == CHECK_CSUM_UNWRITTEN) {
-        place.start = le64_get(disk->disk_bytenr) + le64_get(disk->offset);
-        place.len = le64_get(disk->num_bytes);
-    }
-    report(c, code, place, "tree %llu block %llu item %u: inode %llu, extent at %llu %s",
-           LLU(block->owner), LLU(block->bytenr), spot->slot, LLU(spot->key.objectid),
-           LLU(spot->key.offset), what);
+struct range extent_on_disk(const struct file_extent *extent)
+{
+    if (extent->compression)
+        return (struct range){extent->disk_bytenr, extent->disk_num_bytes};
+    return (struct range){extent->disk_bytenr + extent->offset, extent->num_bytes};
 }
 
 static void check_coverage(struct check *c, const struct block *block, struct inode_part *part,
                            const struct spot *spot, const struct file_extent *extent)
 {
-    uint64_t start = extent->disk_bytenr + extent->offset, len = extent->num_bytes;
+    const struct range range = extent_on_disk(extent);
 
-    if (extent->compression) {
-        start = extent->disk_bytenr;
-        len = extent->disk_num_bytes;
-    }
     if (!c->csums_known || block->owner == TREE_DATA_RELOC)
         return;
-    enum coverage coverage = csum_coverage(c, start, len);
+    enum coverage coverage = csum_coverage(c, range.start, range.len);
     if (extent->type == FILE_EXTENT_PREALLOC) {
         if (coverage != COVERED_NOT)
-            bad_extent(c, CHECK_CSUM_UNWRITTEN, block, spot,
-                       "was allocated and never written, and has checksums");
+            note_unwritten(c, block, spot, &range);
         return;
     }
     if (coverage != COVERED)

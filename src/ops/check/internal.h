@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/rangeset.h"
 #include "disk/vol/vol.h"
 #include "ops/check/check.h"
 #include "ops/check/findings.h"
@@ -105,11 +106,20 @@ struct area {
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
+/* What a file extent item maps and nobody has written there, though some of it has checksums. */
+struct unwritten {
+    struct range range; /* on the disk */
+    uint64_t tree, block, ino, offset;
+    uint32_t slot;
+};
+
 struct lane {
     uint64_t *ledger;
     struct pile spans[TREE_LEVELS_MAX];
-    struct pile unlisted; /* uint64_t: children that are not in the table of blocks */
-    uint8_t *run, *other; /* blocks as read */
+    struct pile unlisted;  /* uint64_t: children that are not in the table of blocks */
+    struct pile unwritten; /* struct unwritten: with checksums */
+    struct pile written;   /* struct range: what is written of that (unwritten.c) */
+    uint8_t *run, *other;  /* blocks as read */
 };
 
 struct found;
@@ -216,6 +226,9 @@ int add_free_range(struct pile *pile, const struct area *area, uint64_t start,
 int load_csums(struct check *c) MUST_USE;
 enum coverage { COVERED_NOT, COVERED_PARTLY, COVERED };
 enum coverage csum_coverage(const struct check *c, uint64_t start, uint64_t len);
+/* The first record that ends behind addr, of a pile of disjoint ones in order of address that each
+ * begin with a struct range; NULL: none does. */
+const void *range_behind(const struct pile *pile, uint64_t addr);
 int check_data(struct check *c) MUST_USE;
 
 /* blocks.c, scan.c: every tree block, in order of address */
@@ -225,13 +238,21 @@ uint32_t first_child(const struct check *c, uint64_t bytenr);
 /* leaf.c, node.c */
 void look_at_block(struct check *c, struct lane *lane, struct block *block, const uint8_t *bytes);
 void look_at_leaf(struct check *c, struct lane *lane, struct block *block, const uint8_t *bytes);
+struct spot spot_at(const struct block *block, const uint8_t *bytes, uint32_t slot);
 void meet(struct check *c, struct lane *lane, const struct reference *ref);
 bool is_files_tree(uint64_t owner);
+
+/* unwritten.c: checksums under what was allocated and never written */
+void note_unwritten(struct check *c, const struct block *block, const struct spot *spot,
+                    const struct range *range);
+int check_unwritten(struct check *c) MUST_USE;
 
 /* join.c: what only shows when neighbours are put together */
 int join_blocks(struct check *c) MUST_USE;
 
 /* inode.c */
+/* The bytes that an item with an extent maps there: of a compressed one all. */
+struct range extent_on_disk(const struct file_extent *extent);
 void part_init(struct inode_part *part, uint64_t ino);
 void part_item(struct check *c, const struct block *block, struct inode_part *part,
                const struct spot *spot);

@@ -66,7 +66,7 @@ static void meet_data(struct check *c, struct lane *lane, const struct block *bl
 
 /* ---- leaves ---------------------------------------------------------------------------------- */
 
-static struct spot spot_at(const struct block *block, const uint8_t *bytes, uint32_t slot)
+struct spot spot_at(const struct block *block, const uint8_t *bytes, uint32_t slot)
 {
     const disk_leaf_item *items = (const void *)(bytes + NODE_HEADER_SIZE);
     struct spot spot = {.tree = block->owner, .block = block->bytenr, .slot = slot};

@@ -187,14 +187,22 @@ static int mend_tree(struct files *files, const struct check_finding *f)
     }
 }
 
-static int mend_other(struct files *files, const struct check_finding *f)
+/* Under what is unwritten they may be of a file that is lost. */
+static int drop_csums(struct files *files, const struct check_finding *f)
 {
     struct engine *e = &files->store->engine;
 
+    if (f->code == CHECK_CSUM_UNWRITTEN && files->job->incomplete)
+        return 0;
+    return csums_delete(e, &e->csum_tree, f->start, f->len);
+}
+
+static int mend_other(struct files *files, const struct check_finding *f)
+{
     switch (f->code) {
     case CHECK_CSUM_NO_DATA:
     case CHECK_CSUM_UNWRITTEN:
-        return csums_delete(e, &e->csum_tree, f->start, f->len);
+        return drop_csums(files, f);
     case CHECK_ORPHAN_NO_INODE:
     case CHECK_ROOT_NO_NAME:
     case CHECK_ROOT_REF:
