@@ -131,6 +131,10 @@ static void walk_root(struct verify *v, const struct v_root *root)
     if (files)
         files_begin(v);
     walk_tree(v, root->id, item->bytenr, item->level, item->generation);
+    /* Linux sets space aside by it, and takes off what goes. */
+    if (item->bytes_used != v->tree_bytes)
+        bad(v, "tree %llu: has %llu bytes of blocks, its item says %llu", LLU(root->id),
+            LLU(v->tree_bytes), LLU(item->bytes_used));
     if (files)
         files_end(v, root->id);
 }

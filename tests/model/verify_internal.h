@@ -90,6 +90,7 @@ struct verify {
     unsigned complaints;
     struct rangeset reached; /* tree blocks */
     uint64_t block_bytes;
+    uint64_t tree_bytes; /* of the tree being walked, whoever else has them */
     ARRAY_OF(struct v_extent) extents;
     ARRAY_OF(struct v_ref) listed;
     ARRAY_OF(struct v_ref) met;

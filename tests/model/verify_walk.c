@@ -127,6 +127,7 @@ static void walk(struct verify *v, const struct place *place)
         bad(v, "tree %llu: %s", LLU(place->tree), fail_message());
         return;
     }
+    v->tree_bytes += v->super->nodesize;
     /* What a snapshot shares counts once, and its files for each. */
     here.fresh =
         place->fresh && !rangeset_contains(&v->reached, node_bytenr(node), v->super->nodesize);
@@ -167,6 +168,7 @@ void walk_tree(struct verify *v, uint64_t id, uint64_t bytenr, int level, uint64
         .fresh = true,
     };
 
+    v->tree_bytes = 0;
     refs_meet_block(v, id, NULL, bytenr);
     walk(v, &place);
 }

@@ -91,7 +91,7 @@ mount_what() {
 new_image() {
     rm -f "$image"
     user truncate -s "$1" "$image"
-    user mkfs.btrfs -q "$image" >/dev/null 2>&1
+    user mkfs.btrfs -q "$image" >"$scratch/mkfs.said" 2>&1 || diag "$(cat "$scratch/mkfs.said")"
 }
 
 # mounted OPTION...: at $dir, by the user, in the background.

@@ -396,7 +396,7 @@ DEFINE_ITEM(file_extent, 53)
     F(u64, root_dirid, 168, "256 for file trees")                                                  \
     F(u64, bytenr, 176, "of the root node")                                                        \
     F(u64, byte_limit, 184, "unused")                                                              \
-    F(u64, bytes_used, 192, "unused here")                                                         \
+    F(u64, bytes_used, 192, "bytes of the tree's blocks; Linux sizes its reserve by it")           \
     F(u64, last_snapshot, 200, "generation of the last snapshot")                                  \
     F(u64, flags, 208, "ROOT_SUBVOL_*")                                                            \
     F(u32, refs, 216, "0: being deleted")                                                          \

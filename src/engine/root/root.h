@@ -47,7 +47,7 @@ void roots_mark_dirty(struct tree_handle *tree);
 
 /* A new tree: root item inserted under (id, ROOT_ITEM, key_offset), handle registered. The caller
  * has made its root node (out->root as from tree_copy_root or root_create). */
-int roots_insert(struct roots *roots, const struct root *root, const struct root_item *item,
+int roots_insert(struct roots *roots, struct root *root, const struct root_item *item,
                  uint64_t key_offset, struct tree_handle **out) MUST_USE;
 /*
  * The tree is deleted, its blocks follow (its item must say so). Its item is written, and the

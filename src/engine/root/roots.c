@@ -183,24 +183,32 @@ void roots_mark_dirty(struct tree_handle *tree)
     tree->roots->dirty = tree;
 }
 
-int roots_insert(struct roots *roots, const struct root *root, const struct root_item *item,
+/* Makes an item say where the tree is and what it takes. */
+static void follow(struct root_item *item, struct root *root)
+{
+    item->bytenr = root->bytenr;
+    item->level = root->level;
+    item->generation = item->generation_v2 = root->generation;
+    item->bytes_used += (uint64_t)(root->nodes_added * (int64_t)forest_nodesize(root->forest));
+    root->nodes_added = 0;
+    root->dirty = false;
+}
+
+int roots_insert(struct roots *roots, struct root *root, const struct root_item *item,
                  uint64_t key_offset, struct tree_handle **out)
 {
     struct key key = key_make(root->id, KEY_ROOT_ITEM, key_offset);
     struct root_item full = *item;
     disk_root_item disk;
 
-    full.bytenr = root->bytenr;
-    full.level = root->level;
+    follow(&full, root); /* then it says all of it */
     full.last_snapshot = root->last_snapshot;
-    full.generation = full.generation_v2 = root->generation;
     root_item_encode(&disk, &full);
     TRY(tree_insert(&roots->engine->root_tree, &key, &disk, sizeof(disk)));
 
     struct roots_entry *entry = entry_new(roots, root, &full, key_offset);
     if (!entry)
         return fail(-ENOMEM, "no memory for tree %llu", (unsigned long long)root->id);
-    entry->tree.root.dirty = false; /* the item says all of it */
     SCOPED_LOCK(&roots->lock);
     TRY(entry_add(roots, entry));
     *out = &entry->tree;
@@ -278,11 +286,6 @@ static int write_handle(struct roots *roots, struct tree_handle *tree)
     AUTO_PATH struct path path = PATH_INIT;
     disk_root_item disk;
 
-    tree->item.bytenr = tree->root.bytenr;
-    tree->item.level = tree->root.level;
-    tree->item.generation = tree->item.generation_v2 = tree->root.generation;
-    tree->item.last_snapshot = tree->root.last_snapshot;
-    root_item_encode(&disk, &tree->item);
     int ret = tree_search_cow(&roots->engine->root_tree, &key, 0, &path);
     if (ret < 0)
         return ret;
@@ -291,8 +294,10 @@ static int write_handle(struct roots *roots, struct tree_handle *tree)
                     (unsigned long long)tree->root.id);
     if (path_size(&path) < sizeof(disk))
         TRY(path_resize(&path, sizeof(disk)));
+    follow(&tree->item, &tree->root);
+    tree->item.last_snapshot = tree->root.last_snapshot;
+    root_item_encode(&disk, &tree->item);
     memcpy(path_data_mut(&path), &disk, sizeof(disk));
-    tree->root.dirty = false;
     return 0;
 }
 
@@ -320,12 +325,9 @@ static int write_system(struct roots *roots, struct root *root, bool *changed)
         return ret < 0 ? ret : fail(-EUCLEAN, "tree %llu: root item", (unsigned long long)root->id);
     if (path_size(&path) < sizeof(disk))
         TRY(path_resize(&path, sizeof(disk)));
-    item.bytenr = root->bytenr;
-    item.level = root->level;
-    item.generation = item.generation_v2 = root->generation;
+    follow(&item, root);
     root_item_encode(&disk, &item);
     memcpy(path_data_mut(&path), &disk, sizeof(disk));
-    root->dirty = false;
     *changed = true;
     return 0;
 }

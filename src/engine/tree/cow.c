@@ -79,8 +79,8 @@ static int check_unused(struct forest *forest, uint64_t bytenr)
     return forest->error;
 }
 
-int block_new(struct root *root, uint8_t level, const struct key *first_key, uint64_t hint,
-              struct node **out)
+static int take_block(struct root *root, uint8_t level, const struct key *first_key, uint64_t hint,
+                      struct node **out)
 {
     struct forest *forest = root->forest;
     struct node *node;
@@ -104,11 +104,32 @@ int block_new(struct root *root, uint8_t level, const struct key *first_key, uin
     return 0;
 }
 
+/* What fails here is told by forest_error, too. */
+static void give_back_block(struct root *root, struct node *node)
+{
+    struct forest *forest = root->forest;
+    int ret = forest->backing->free_block(forest->backing_ctx, root, node);
+
+    if (ret < 0)
+        forest->error = ret;
+    forest_forget(forest, node->bytenr);
+    node_put(node);
+}
+
+int block_new(struct root *root, uint8_t level, const struct key *first_key, uint64_t hint,
+              struct node **out)
+{
+    TRY(take_block(root, level, first_key, hint, out));
+    root_count(root, 1);
+    return 0;
+}
+
 int block_free(struct root *root, struct node *node)
 {
     struct forest *forest = root->forest;
 
     TRY(forest->backing->free_block(forest->backing_ctx, root, node));
+    root_count(root, -1);
     forest_forget(forest, node->bytenr);
     node_put(node);
     return 0;
@@ -116,13 +137,8 @@ int block_free(struct root *root, struct node *node)
 
 void block_undo(struct root *root, struct node *node)
 {
-    int ret = block_free(root, node);
-
-    if (ret == 0)
-        return;
-    root->forest->error = ret;
-    forest_forget(root->forest, node->bytenr);
-    node_put(node);
+    root_count(root, -1);
+    give_back_block(root, node);
 }
 
 /* ---- copying -----------------------------------------------------------------------------------
@@ -172,11 +188,12 @@ int node_cow(struct root *root, struct node *parent, uint32_t slot, struct node 
         return 0;
     if (items_of(old))
         key_decode(&first_key, key_at(old, 0));
-    TRY(block_new(root, level_of(old), &first_key, old->bytenr, &copy));
+    /* One for another: the tree has as many as before. */
+    TRY(take_block(root, level_of(old), &first_key, old->bytenr, &copy));
     copy_node(root, copy, old);
     int ret = release_old(root, old, copy, &last);
     if (ret < 0) {
-        block_undo(root, copy);
+        give_back_block(root, copy);
         return ret;
     }
     link_copy(root, parent, slot, copy);

@@ -342,6 +342,8 @@ int node_cow(struct root *root, struct node *parent, uint32_t slot, struct node 
 
 /* ---- root.c -------------------------------------------------------------------------------- */
 
+/* The tree has so many blocks more. */
+void root_count(struct root *root, int nodes);
 /* The tree has this root node now. */
 void root_set_node(struct root *root, const struct node *node);
 

@@ -11,6 +11,12 @@ static void mark_dirty(struct root *root)
         root->on_dirty(root);
 }
 
+void root_count(struct root *root, int nodes)
+{
+    root->nodes_added += nodes;
+    mark_dirty(root);
+}
+
 void root_set_node(struct root *root, const struct node *node)
 {
     root->bytenr = node->bytenr;
@@ -30,6 +36,7 @@ int root_create(struct root *root)
     TRY(block_new(root, 0, &none, 0, &node));
     root_set_node(root, node);
     node_put(node);
+    root->nodes_added = 0; /* an item is born with one */
     return 0;
 }
 
@@ -72,6 +79,7 @@ int tree_copy_root(struct root *src, uint64_t new_id, struct root *out)
     root_set_node(&copy, node);
     node_put(node);
     copy.last_snapshot = src->last_snapshot = forest->generation;
+    copy.nodes_added = src->nodes_added; /* as many as src has, whose item it begins with */
     root_changed(src);
     mark_dirty(src);
     *out = copy;

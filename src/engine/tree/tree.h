@@ -74,7 +74,8 @@ struct root {
     bool is_log;            /* a log tree: blocks are not reference counted */
     uint64_t last_snapshot; /* generation of the last snapshot of it, 0: none */
     bool force_cow;         /* copy also what is ours, once after each tree_copy_root */
-    bool dirty;             /* root node moved; whoever writes the root item clears it */
+    bool dirty;             /* the item is to be written; whoever does clears it */
+    int64_t nodes_added;    /* since then, to the item's bytes_used; whoever writes it clears it */
     /* Called when dirty goes from false to true; may be NULL. */
     void (*on_dirty)(struct root *root);
     void *owner;      /* for the on_dirty listener */

@@ -31,7 +31,7 @@ static int may_make(struct inode *dir, const struct subvol_name *name)
  * src: what it is a snapshot of, or 0. Whatever goes wrong here would leave half a subvolume, so it
  * ends the transaction.
  */
-static int register_tree(struct inode *dir, const struct subvol_name *name, const struct root *root,
+static int register_tree(struct inode *dir, const struct subvol_name *name, struct root *root,
                          const struct root_item *item, uint64_t src, struct tree_handle **out)
 {
     struct store *store = dir->fs->store;

@@ -217,7 +217,7 @@ static struct root_item root_item_of(const struct maker *maker, enum tree_index 
         .generation = root->generation,
         .root_dirid = is_fs_tree(root->id) || index == T_DATA_RELOC ? INO_SUBVOL_ROOT : 0,
         .bytenr = root->bytenr,
-        .bytes_used = maker->plan.nodesize,
+        .bytes_used = maker->plan.nodesize * (1 + (uint64_t)root->nodes_added),
         .refs = 1,
         .level = root->level,
         .generation_v2 = root->generation,
