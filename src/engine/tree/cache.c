@@ -19,6 +19,7 @@
 #define NODES_MIN 64   /* a few paths and their neighbours always fit */
 #define SLAB_NODES 128 /* struct nodes allocated at once */
 #define HUGE_PAGE (2 * MIB)
+#define HUGE_MOST (64 * MIB)
 #define HAND_STEPS 128 /* how far the clock's hand goes for one eviction */
 #define CHAIN_STEPS 32 /* a searcher without the lock gives up after so many */
 #define HASH_MULTIPLIER 0x9E3779B97F4A7C15ULL /* 2^64 / golden ratio: Fibonacci hashing */
@@ -102,7 +103,9 @@ static void pool_put(struct cache *cache, struct node *node)
 /*
  * As long as the cache may keep them, the data of a slab's nodes is one piece, in large pages where
  * the system has them: nodes are visited in no order, and finding small pages would take longer
- * than reading what is in them.
+ * than reading what is in them. Not so in the later slabs of a large cache: a large page that is
+ * touched for the first time has to be cleared at once, and a virtual machine whose host takes free
+ * memory back, large pages first, waits for each part of it.
  */
 static void slab_data(struct cache *cache, struct slab *slab)
 {
@@ -113,7 +116,8 @@ static void slab_data(struct cache *cache, struct slab *slab)
     slab->data = aligned_alloc(HUGE_PAGE, bytes);
     if (!slab->data)
         return;
-    madvise(slab->data, bytes, MADV_HUGEPAGE);
+    if (cache->buffers * cache->nodesize < HUGE_MOST)
+        madvise(slab->data, bytes, MADV_HUGEPAGE);
     buffers_changed(cache, SLAB_NODES);
     for (unsigned i = 0; i < SLAB_NODES; i++) {
         slab->nodes[i].data = slab->data + (size_t)i * cache->nodesize;
