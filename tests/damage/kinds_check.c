@@ -291,6 +291,8 @@ static const struct {
     {"subvolume without any name", "root-no-name", true},
     {"subvolume under another index", "root-ref", true},
     {"root item of two generations", "root-generation", true},
+    {"size of the extent tree below zero", "root-bytes", true},
+    {"size of a subvolume tree is off", "root-bytes", true},
     {"missing uuid", "uuid-missing", true},
     {"uuid of another subvolume", "uuid-extra", true},
     {"forgotten half-deleted subvolume", "root-no-orphan", true},

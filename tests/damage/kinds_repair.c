@@ -284,6 +284,18 @@ static void two_generations(struct image *image)
 
     ITEM_SET(image, &item, root_item, generation_v2, 3);
 }
+static void tree_below_zero(struct image *image)
+{
+    struct image_item item = kind_item(image, TREE_ROOT, TREE_EXTENT, KEY_ROOT_ITEM, 0);
+
+    ITEM_SET(image, &item, root_item, bytes_used, -49152ULL);
+}
+static void subvolume_of_no_size(struct image *image)
+{
+    struct image_item item = kind_item(image, TREE_ROOT, subvol_id(image), KEY_ROOT_ITEM, 0);
+
+    ITEM_SET(image, &item, root_item, bytes_used, 0);
+}
 static void uuid_missing(struct image *image)
 {
     const uint64_t id = subvol_id(image);
@@ -399,6 +411,8 @@ const struct kind kinds_repair[] = {
         "/snap/subvol", "."),
     ROW("subvolume under another index", BASE_SNAPSHOTS, subvol_under_another_index),
     ROW("root item of two generations", BASE_SNAPSHOTS, two_generations),
+    ROW("size of the extent tree below zero", BASE_SNAPSHOTS, tree_below_zero),
+    ROW("size of a subvolume tree is off", BASE_SNAPSHOTS, subvolume_of_no_size),
     ROW("missing uuid", BASE_SNAPSHOTS, uuid_missing),
     ROW("uuid of another subvolume", BASE_SNAPSHOTS, uuid_of_another),
     ROW("forgotten half-deleted subvolume", BASE_HALF_DELETED, half_deleted_forgotten),

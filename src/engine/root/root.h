@@ -49,6 +49,8 @@ void roots_mark_dirty(struct tree_handle *tree);
  * has made its root node (out->root as from tree_copy_root or root_create). */
 int roots_insert(struct roots *roots, struct root *root, const struct root_item *item,
                  uint64_t key_offset, struct tree_handle **out) MUST_USE;
+/* Adds to what the item of a tree says that its blocks take (modulo 2^64). For repair. */
+int roots_adjust_bytes(struct roots *roots, uint64_t id, uint64_t by) MUST_USE;
 /*
  * The tree is deleted, its blocks follow (its item must say so). Its item is written, and the
  * handle, for those who still hold it, becomes that of an empty tree marked deleted; roots_get

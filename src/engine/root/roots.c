@@ -301,34 +301,64 @@ static int write_handle(struct roots *roots, struct tree_handle *tree)
     return 0;
 }
 
-/* A system tree: its item is read, pointed at the new root node, and written. */
-static int write_system(struct roots *roots, struct root *root, bool *changed)
+/* Changes the item of a tree that has no handle. */
+static int change_item(struct roots *roots, uint64_t id,
+                       void (*change)(struct root_item *item, void *arg), void *arg)
 {
     AUTO_PATH struct path path = PATH_INIT;
     struct root_item item;
     disk_root_item disk;
     struct key key;
 
-    if (root->id == 0 || !root->dirty)
-        return 0;
-    int ret = find_item(roots, root->id, &path);
+    int ret = find_item(roots, id, &path);
     if (ret < 0)
         return ret;
     if (ret == 1)
-        return fail(-EUCLEAN, "tree %llu: its root item is gone", (unsigned long long)root->id);
+        return fail(-EUCLEAN, "tree %llu: its root item is gone", (unsigned long long)id);
     path_key(&path, &key);
     root_item_from_disk(path_data(&path), path_size(&path), &item);
     path_release(&path);
 
     ret = tree_search_cow(&roots->engine->root_tree, &key, 0, &path);
     if (ret != 0)
-        return ret < 0 ? ret : fail(-EUCLEAN, "tree %llu: root item", (unsigned long long)root->id);
+        return ret < 0 ? ret : fail(-EUCLEAN, "tree %llu: root item", (unsigned long long)id);
     if (path_size(&path) < sizeof(disk))
         TRY(path_resize(&path, sizeof(disk)));
-    follow(&item, root);
+    change(&item, arg);
     root_item_encode(&disk, &item);
     memcpy(path_data_mut(&path), &disk, sizeof(disk));
+    return 0;
+}
+
+static void follow_root(struct root_item *item, void *arg)
+{
+    follow(item, arg);
+}
+
+/* A system tree: its item is pointed at the new root node. */
+static int write_system(struct roots *roots, struct root *root, bool *changed)
+{
+    if (root->id == 0 || !root->dirty)
+        return 0;
+    TRY(change_item(roots, root->id, follow_root, root));
     *changed = true;
+    return 0;
+}
+
+static void add_bytes(struct root_item *item, void *arg)
+{
+    item->bytes_used += *(const uint64_t *)arg;
+}
+
+int roots_adjust_bytes(struct roots *roots, uint64_t id, uint64_t by)
+{
+    struct tree_handle *tree;
+
+    if (!is_fs_tree(id))
+        return change_item(roots, id, add_bytes, &by);
+    TRY(roots_get(roots, id, &tree));
+    tree->item.bytes_used += by;
+    roots_mark_dirty(tree);
     return 0;
 }
 

@@ -62,6 +62,7 @@ struct block {
     struct key first, last; /* of all items below */
     uint64_t sum;           /* of names against references below (names.c) */
     uint32_t span;          /* of inodes, in the pile of its lane and level */
+    uint32_t size;          /* blocks below and itself, each as often as it is reached */
     uint8_t lane, level, flags;
     bool empty, reloc;
 };

@@ -133,6 +133,7 @@ static void join_child(struct check *c, struct block *parent, struct span *span,
     }
     parent->last = child->last;
     parent->sum += child->sum;
+    parent->size += child->size;
     parent->flags |= child->flags & BLOCK_INCOMPLETE;
     if (next && key_cmp(&child->last, next) >= 0)
         report(c, CHECK_BLOCK_KEYS, PLACE(.tree = parent->owner, .block = child->bytenr),
@@ -152,6 +153,7 @@ static void join_block(struct check *c, struct lane *lane, struct block *block,
 
     if (is_files_tree(block->owner))
         block->flags |= BLOCK_FILES;
+    block->size = 1;
     key_decode(&block->first, &ptrs[0].key);
     for (uint32_t i = first_child(c, block->bytenr); i < count; i++) {
         struct key_ptr ptr;
@@ -195,6 +197,19 @@ static void join_lane(void *arg, size_t i)
     }
 }
 
+/* Linux keeps it with each block it adds or takes away, and sets space aside by it. */
+static void check_size(struct check *c, const struct tree_root *root, const struct block *block)
+{
+    uint64_t bytes = (uint64_t)block->size * c->nodesize, told = root->item.bytes_used;
+
+    if (root->top || root->dead || root->id == TREE_RELOC || block->flags & BLOCK_INCOMPLETE ||
+        told == bytes)
+        return;
+    report(c, CHECK_ROOT_BYTES, PLACE(.tree = root->id, .other = bytes - told),
+           "tree %llu: its root item says that its blocks take %llu bytes; they take %llu",
+           LLU(root->id), LLU(told), LLU(bytes));
+}
+
 static int end_tree(struct check *c, const struct tree_root *root, const struct block *block)
 {
     struct span span;
@@ -210,6 +225,7 @@ static int end_tree(struct check *c, const struct tree_root *root, const struct 
         report(c, CHECK_BLOCK_OWNER, PLACE(.tree = root->id, .block = block->bytenr),
                "tree %llu: its root, block %llu, belongs to tree %llu", LLU(root->id),
                LLU(block->bytenr), LLU(block->owner));
+    check_size(c, root, block);
     if (root->dead || !is_files_tree(root->id) || !(block->flags & BLOCK_FILES))
         return 0;
     span = *span_of(c, block);

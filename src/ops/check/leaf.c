@@ -132,6 +132,7 @@ void look_at_leaf(struct check *c, struct lane *lane, struct block *block, const
             meet_data(c, lane, block, &spot);
     }
     block->empty = count == 0;
+    block->size = 1;
     if (is_files_tree(block->owner) && !c->recount)
         look_at_files(c, lane, block, bytes, count);
 }

@@ -124,6 +124,8 @@
     P(ROOT_NO_ORPHAN, "root-no-orphan", WARNING,                                                   \
       "files are safe; what was deleted keeps its space", "it is dropped at the next mount")       \
     P(ROOT_GENERATION, "root-generation", WARNING, "snapshots may go wrong", "set right")          \
+    P(ROOT_BYTES, "root-bytes", WARNING,                                                           \
+      "files are safe; Linux may take a small file system for a full one", "set right")            \
     P(UUID_MISSING, "uuid-missing", WARNING, "send and receive do not find the subvolume",         \
       "the uuid tree is made anew")                                                                \
     P(UUID_EXTRA, "uuid-extra", WARNING, "send and receive may pick the wrong subvolume",          \

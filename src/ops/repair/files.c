@@ -209,6 +209,8 @@ static int mend_other(struct files *files, const struct check_finding *f)
     case CHECK_ROOT_NO_ORPHAN:
     case CHECK_ROOT_GENERATION:
         return mend_tree(files, f);
+    case CHECK_ROOT_BYTES:
+        return roots_adjust_bytes(files->store->roots, f->tree, f->other);
     default:
         return 0;
     }
