@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/lock.h"
+
 COPSE_EXPORT const char *copse_error(void)
 {
     return fail_message();
@@ -36,6 +38,11 @@ static struct {
     void (*handler)(void *arg, enum copse_note_level level, const char *message);
     void *arg;
 } notes = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void __attribute__((constructor)) rank_lock(void)
+{
+    lock_rank_static(&notes.lock, RANK_NOTES);
+}
 
 static void pass_note(void *arg, enum note_level level, const char *message)
 {

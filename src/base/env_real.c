@@ -14,6 +14,7 @@
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "base/env_thread.h"
+#include "base/lock.h"
 
 #define NS_PER_S 1000000000ULL
 /* More threads than this gain nothing on checksums and compression of one commit. */
@@ -44,6 +45,11 @@ static struct {
     .work = PTHREAD_COND_INITIALIZER,
     .fork_hook = PTHREAD_ONCE_INIT,
 };
+
+static void __attribute__((constructor)) rank_lock(void)
+{
+    lock_rank_static(&real.lock, RANK_WORKERS);
+}
 
 /* Takes one piece of the job; false when none is left. Called with the lock held. */
 static bool job_take(struct job *job, size_t *out)
@@ -90,7 +96,7 @@ static void *worker_main(void *arg)
 /* A child of fork() has none of the threads and starts its own when it needs them. */
 static void forget_workers(void)
 {
-    pthread_mutex_init(&real.lock, NULL);
+    lock_init(&real.lock, RANK_WORKERS);
     pthread_cond_init(&real.work, NULL);
     real.queue = NULL;
     real.workers = 0;

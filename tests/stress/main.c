@@ -4,7 +4,8 @@
  * background, snapshots that are made, sent and deleted, syncs and reclaims at the same time.
  * Nobody waits for ever, nothing fails, every file is in the end what its owner wrote, also when
  * opened anew, and `copse check` finds nothing. Most useful with a thread sanitizer: meson setup
- * build-tsan -Db_sanitize=thread.
+ * build-tsan -Db_sanitize=thread. As stress_ranks it ends at once where locks are taken out of
+ * order.
  *
  *   STRESS_OPS=N      operations of one client (300)
  *   STRESS_SEED=S     what they are; not when: threads cannot be replayed
@@ -17,6 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef STRESS_RANKS
+#include "base/test/lock_ranks.h"
+#endif
 #include "tests/stress/stress.h"
 
 #define IMAGE_BYTES (1ULL << 30)
@@ -232,6 +236,10 @@ static void try_one(struct stress *s, const char *image, unsigned round)
     }
     if (!stress_failed(s))
         check(s, image);
+#ifdef STRESS_RANKS
+    if (lock_ranks_taken() == 0)
+        stress_fail(s, "no lock has a rank", 0);
+#endif
 }
 
 int main(void)

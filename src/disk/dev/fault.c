@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/lock.h"
 #include "disk/dev/internal.h"
 
 /* What a disk writes whole or not at all. */
@@ -116,7 +117,7 @@ static void fault_close(struct dev *dev)
     struct dev_faulty *faulty = faulty_of(dev);
 
     dev_close(faulty->lower);
-    pthread_mutex_destroy(&faulty->lock);
+    lock_destroy(&faulty->lock);
     dev_fini(dev);
     free(faulty);
 }
@@ -141,7 +142,7 @@ struct dev *dev_fault_new(struct dev *lower)
         return NULL;
     }
     faulty->lower = lower;
-    pthread_mutex_init(&faulty->lock, NULL);
+    lock_init(&faulty->lock, RANK_DEV_FAULT);
     return &faulty->dev;
 }
 

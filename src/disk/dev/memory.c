@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/lock.h"
 #include "disk/dev/internal.h"
 
 /* A node of the usual size, so that rewriting one after a clone copies no more than it. */
@@ -175,7 +176,7 @@ static void mem_close(struct dev *dev)
         free(mem->group[g]);
     }
     free(mem->group);
-    pthread_rwlock_destroy(&mem->lock);
+    rwlock_destroy(&mem->lock);
     dev_fini(dev);
     free(mem);
 }
@@ -195,7 +196,7 @@ struct dev *dev_mem_new(uint64_t size)
 
     if (!mem)
         return NULL;
-    pthread_rwlock_init(&mem->lock, NULL);
+    rwlock_init(&mem->lock, RANK_DEV_MEMORY);
     mem->group_count = size / GROUP_BYTES + (size % GROUP_BYTES != 0);
     mem->group = calloc(MAX(mem->group_count, (uint64_t)1), sizeof(*mem->group));
     if (!dev_init(&mem->dev, &mem_ops, size, false, "memory") || !mem->group) {

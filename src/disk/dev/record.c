@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/lock.h"
 #include "disk/dev/internal.h"
 
 struct dev_recorder {
@@ -94,7 +95,7 @@ static void record_close(struct dev *dev)
     dev_close(rec->lower);
     entries_free(rec);
     free(rec->entry);
-    pthread_mutex_destroy(&rec->lock);
+    lock_destroy(&rec->lock);
     dev_fini(dev);
     free(rec);
 }
@@ -119,7 +120,7 @@ struct dev *dev_record_new(struct dev *lower)
         return NULL;
     }
     rec->lower = lower;
-    pthread_mutex_init(&rec->lock, NULL);
+    lock_init(&rec->lock, RANK_DEV_RECORD);
     return &rec->dev;
 }
 

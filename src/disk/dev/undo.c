@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/lock.h"
 #include "base/rangeset.h"
 #include "base/rbtree.h"
 #include "disk/dev/internal.h"
@@ -208,7 +209,7 @@ static void undo_close(struct dev *dev)
     rangeset_clear(&undo->saved);
     undo_end(undo->file);
     dev_close(undo->lower);
-    pthread_mutex_destroy(&undo->lock);
+    lock_destroy(&undo->lock);
     free(undo->path);
     dev_fini(dev);
     free(undo);
@@ -237,7 +238,7 @@ struct dev *dev_undo_new(struct dev *lower, const char *path, const uint8_t fsid
         return NULL;
     }
     undo->lower = lower;
-    pthread_mutex_init(&undo->lock, NULL);
+    lock_init(&undo->lock, RANK_DEV_UNDO);
     RB_INIT(&undo->pages);
     rangeset_init(&undo->saved);
     memcpy(undo->fsid, fsid, sizeof(undo->fsid));

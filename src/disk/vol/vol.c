@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/lock.h"
 #include "disk/vol/vol_internal.h"
 
 static void close_devs(struct dev **devs, unsigned count)
@@ -21,7 +22,7 @@ void vol_close(struct vol *vol)
         dev_close(vol->devices[i].dev);
     for (size_t i = 0; i < vol->chunk_count; i++)
         free(vol->chunks[i]);
-    pthread_rwlock_destroy(&vol->lock);
+    rwlock_destroy(&vol->lock);
     free(vol->chunks);
     free(vol->devices);
     free(vol->label);
@@ -44,7 +45,7 @@ static struct vol *vol_alloc(struct env *env)
         return NULL;
     vol->env = env;
     vol->unflushed = true; /* by who was here last, perhaps */
-    pthread_rwlock_init(&vol->lock, NULL);
+    rwlock_init(&vol->lock, RANK_CHUNK_MAP);
     return vol;
 }
 

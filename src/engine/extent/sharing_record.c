@@ -8,6 +8,7 @@
  */
 
 #include "base/hash.h"
+#include "base/lock.h"
 #include "engine/extent/sharing_internal.h"
 #include "engine/extent/split.h"
 #include "engine/extent/txn_set.h"
@@ -52,7 +53,7 @@ int sharing_new(struct sharing **out)
 
     if (!sharing)
         return fail(-ENOMEM, "extents: out of memory");
-    pthread_mutex_init(&sharing->lock, NULL);
+    lock_init(&sharing->lock, RANK_SHARING);
     *out = sharing;
     return 0;
 }
@@ -78,7 +79,7 @@ void sharing_free(struct sharing *sharing)
         return;
     HASH_ITER (hh, sharing->known, known, next)
         known_free(sharing, known);
-    pthread_mutex_destroy(&sharing->lock);
+    lock_destroy(&sharing->lock);
     txn_set_clear(&sharing->dropped);
     txn_set_clear(&sharing->split);
     txn_set_clear(&sharing->logged);

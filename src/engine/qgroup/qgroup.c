@@ -2,18 +2,10 @@
 /* Opening, closing, looking, and the part of a commit that is about quotas. */
 #include "engine/qgroup/internal.h"
 
+#include "base/lock.h"
+
 /* Extents that a rescan counts in one commit. */
 #define RESCAN_STEP 20000
-
-static void init_lock(pthread_mutex_t *lock)
-{
-    pthread_mutexattr_t attr;
-
-    pthread_mutexattr_init(&attr);
-    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(lock, &attr);
-    pthread_mutexattr_destroy(&attr);
-}
 
 int qgroups_open(struct engine *engine, struct extents *extents, struct roots *roots,
                  struct qgroups **out)
@@ -26,7 +18,7 @@ int qgroups_open(struct engine *engine, struct extents *extents, struct roots *r
     q->extents = extents;
     q->roots = roots;
     q->progress = PROGRESS_DONE;
-    init_lock(&q->lock);
+    lock_init_recursive(&q->lock, RANK_QGROUPS);
     int ret = qgroups_load(q);
     if (ret < 0) {
         qgroups_close(q);
@@ -60,7 +52,7 @@ void qgroups_close(struct qgroups *q)
     free(q->snapshots);
     id_list_clear(&q->gone);
     qgroups_forget_all(q);
-    pthread_mutex_destroy(&q->lock);
+    lock_destroy(&q->lock);
     free(q);
 }
 

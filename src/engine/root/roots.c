@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/hash.h"
+#include "base/lock.h"
 
 struct roots_entry {
     struct tree_handle tree; /* first member: a handle is its entry */
@@ -28,7 +29,7 @@ int roots_open(struct engine *engine, struct roots **out)
     if (!roots)
         return fail(-ENOMEM, "no memory for the table of trees");
     roots->engine = engine;
-    pthread_mutex_init(&roots->lock, NULL);
+    lock_init(&roots->lock, RANK_ROOTS);
     *out = roots;
     return 0;
 }
@@ -49,7 +50,7 @@ void roots_close(struct roots *roots)
         free(entry->tree.fs_data);
         free(entry);
     }
-    pthread_mutex_destroy(&roots->lock);
+    lock_destroy(&roots->lock);
     free(roots);
 }
 

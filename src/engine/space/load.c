@@ -8,6 +8,8 @@
  */
 #include "engine/space/space_internal.h"
 
+#include "base/lock.h"
+
 /* ---- free space of one group from the extent tree
  * --------------------------------------------------- */
 
@@ -296,7 +298,7 @@ static int space_new(struct engine *engine, struct space **out)
     space->engine = engine;
     space->mixed = engine_has(engine, INCOMPAT_MIXED_GROUPS);
     RB_INIT(&space->groups);
-    pthread_mutex_init(&space->lock, NULL);
+    lock_init(&space->lock, RANK_SPACE);
     space_look_again(space);
     *out = space;
     return 0;
@@ -355,6 +357,6 @@ void space_close(struct space *space)
     while ((group = group_from(space, 0)) != NULL)
         group_drop(space, group);
     devices_free(space);
-    pthread_mutex_destroy(&space->lock);
+    lock_destroy(&space->lock);
     free(space);
 }

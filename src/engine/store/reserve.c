@@ -19,6 +19,7 @@
 #include "engine/store/internal.h"
 
 #include "base/cleanup.h"
+#include "base/lock.h"
 
 /* Nodes that one change may copy: a path in its own tree, and the paths in the extent, checksum,
  * free space, block group and root trees that follow from it. */
@@ -97,13 +98,13 @@ void reserve_measure(struct store *store)
 
 void reserve_init(struct store *store)
 {
-    pthread_mutex_init(&store->priv->reserve.lock, NULL);
+    lock_init(&store->priv->reserve.lock, RANK_RESERVE);
     reserve_restart(store);
 }
 
 void reserve_destroy(struct store *store)
 {
-    pthread_mutex_destroy(&store->priv->reserve.lock);
+    lock_destroy(&store->priv->reserve.lock);
 }
 
 static void hold_less(struct store *store, uint64_t bytes)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/lock.h"
 
 #define DEFAULT_CACHE_BYTES (64 * MIB)
 
@@ -24,14 +25,14 @@ int store_open(struct vol *vol, const struct store_options *options, struct stor
     priv->repair = options->repair;
     priv->rescue = priv->readonly ? options->rescue : 0;
     priv->uuid_tree_current = vol_super(vol)->uuid_tree_generation == vol_super(vol)->generation;
-    pthread_rwlock_init(&priv->meta, NULL);
-    pthread_mutex_init(&priv->durable_lock, NULL);
+    rwlock_init(&priv->meta, RANK_METADATA);
+    lock_init(&priv->durable_lock, RANK_DURABLE);
 
     int ret = engine_init(&store->engine, vol, cache);
     if (ret < 0) {
         vol_close(vol);
-        pthread_mutex_destroy(&priv->durable_lock);
-        pthread_rwlock_destroy(&priv->meta);
+        lock_destroy(&priv->durable_lock);
+        rwlock_destroy(&priv->meta);
         free(priv);
         free(store);
         return ret;
@@ -61,8 +62,8 @@ void store_close(struct store *store)
     roots_close(store->roots);
     engine_release(&store->engine);
     vol_close(vol);
-    pthread_mutex_destroy(&store->priv->durable_lock);
-    pthread_rwlock_destroy(&store->priv->meta);
+    lock_destroy(&store->priv->durable_lock);
+    rwlock_destroy(&store->priv->meta);
     free(store->priv);
     free(store);
 }

@@ -16,6 +16,8 @@
 
 #include <sys/mman.h>
 
+#include "base/lock.h"
+
 #define NODES_MIN 64   /* a few paths and their neighbours always fit */
 #define SLAB_NODES 128 /* struct nodes allocated at once */
 #define HUGE_PAGE (2 * MIB)
@@ -41,7 +43,7 @@ int cache_init(struct cache *cache, uint32_t nodesize, uint64_t bytes)
     if (!cache->buckets)
         return fail(-ENOMEM, "out of memory for a cache of %llu tree blocks",
                     LLU(cache->max_nodes));
-    pthread_mutex_init(&cache->lock, NULL);
+    lock_init(&cache->lock, RANK_NODE_CACHE);
     TAILQ_INIT(&cache->clock);
     TAILQ_INIT(&cache->dirty[DIRTY_PLAIN]);
     TAILQ_INIT(&cache->dirty[DIRTY_LOG]);
@@ -59,7 +61,7 @@ void cache_destroy(struct cache *cache)
         free(slab);
     }
     free(cache->buckets);
-    pthread_mutex_destroy(&cache->lock);
+    lock_destroy(&cache->lock);
 }
 
 static _Atomic(struct node *) *bucket_of(struct cache *cache, uint64_t bytenr)

@@ -19,6 +19,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "base/lock.h"
 
 #define SHARDS 8
 #define UNIT_SHIFT 16 /* neighbours of one shard: 64 KiB */
@@ -262,23 +263,18 @@ void data_cache_free(struct data_cache *cache)
         return;
     data_cache_limit(cache, 0);
     for (unsigned i = 0; i < SHARDS; i++) {
-        pthread_rwlock_destroy(&cache->shards[i].lock);
+        rwlock_destroy(&cache->shards[i].lock);
         free(cache->shards[i].buckets);
     }
-    pthread_mutex_destroy(&cache->lock);
+    lock_destroy(&cache->lock);
     free(cache->arenas);
     free(cache);
 }
 
 static bool shard_init(const struct data_cache *cache, struct shard *shard)
 {
-    pthread_rwlockattr_t attr;
-
-    pthread_rwlockattr_init(&attr);
     /* Readers may come without end; who has to forget something must get its turn. */
-    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    pthread_rwlock_init(&shard->lock, &attr);
-    pthread_rwlockattr_destroy(&attr);
+    rwlock_init_writers_first(&shard->lock, RANK_DATA_SHARD);
     shard->buckets = calloc(1ULL << cache->bucket_bits, sizeof(*shard->buckets));
     return shard->buckets != NULL;
 }
@@ -312,7 +308,7 @@ int data_cache_new(uint64_t max_bytes, uint32_t sectorsize, struct data_cache **
         return fail(-ENOMEM, "no memory for a cache of file data");
     memset(cache, 0, sizeof(*cache));
     choose_sizes(cache, max_bytes, sectorsize);
-    pthread_mutex_init(&cache->lock, NULL);
+    lock_init(&cache->lock, RANK_DATA_CACHE);
     cache->arenas = calloc(cache->max_arenas, sizeof(*cache->arenas));
     bool made = cache->arenas != NULL;
     for (unsigned i = 0; i < SHARDS; i++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fs/file/reclaim.h"
 
+#include "base/lock.h"
 #include "engine/extent/split.h"
 #include "fs/file/internal.h"
 
@@ -33,7 +34,7 @@ int reclaim_new(struct reclaim **out)
 
     if (!reclaim)
         return fail(-ENOMEM, "no memory for files");
-    pthread_mutex_init(&reclaim->lock, NULL);
+    lock_init(&reclaim->lock, RANK_RECLAIM);
     rangeset_init(&reclaim->noted);
     rangeset_init(&reclaim->left);
     reclaim->changed = true;
@@ -47,7 +48,7 @@ void reclaim_free(struct reclaim *reclaim)
         return;
     rangeset_clear(&reclaim->noted);
     rangeset_clear(&reclaim->left);
-    pthread_mutex_destroy(&reclaim->lock);
+    lock_destroy(&reclaim->lock);
     free(reclaim);
 }
 

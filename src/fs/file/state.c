@@ -2,16 +2,7 @@
 /* What the module keeps for a file and for all files: who has dirty data, who writes it back. */
 #include "fs/file/internal.h"
 
-/* Who waits to be alone comes before new ones, or a busy file system is never quiet. */
-static void gate_init(pthread_rwlock_t *gate)
-{
-    pthread_rwlockattr_t attr;
-
-    pthread_rwlockattr_init(&attr);
-    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    pthread_rwlock_init(gate, &attr);
-    pthread_rwlockattr_destroy(&attr);
-}
+#include "base/lock.h"
 
 void files_enter(struct fs *fs)
 {
@@ -58,8 +49,9 @@ int files_init(struct fs *fs)
         free(shared);
         return ret;
     }
-    gate_init(&shared->gate);
-    pthread_mutex_init(&shared->lock, NULL);
+    /* Who waits to be alone comes before new ones, or a busy file system is never quiet. */
+    rwlock_init_writers_first(&shared->gate, RANK_GATE);
+    lock_init(&shared->lock, RANK_FILES);
     pthread_cond_init(&shared->progress, NULL);
     TAILQ_INIT(&shared->dirty_files);
     fs->files = shared;
@@ -96,8 +88,8 @@ void files_release(struct fs *fs)
     reclaim_free(shared->reclaim);
     runs_free_spares(shared);
     pthread_cond_destroy(&shared->progress);
-    pthread_mutex_destroy(&shared->lock);
-    pthread_rwlock_destroy(&shared->gate);
+    lock_destroy(&shared->lock);
+    rwlock_destroy(&shared->gate);
     free(shared);
     fs->files = NULL;
 }
@@ -149,7 +141,7 @@ int file_state_get(struct inode *inode, struct file_state **out)
             if (!file)
                 return fail(-ENOMEM, "no memory for inode %llu", LLU(inode->ino));
             file->inode = inode;
-            pthread_mutex_init(&file->lock, NULL);
+            lock_init(&file->lock, RANK_FILE);
             __atomic_store_n(&inode->file, file, __ATOMIC_RELEASE);
         }
     }
@@ -165,7 +157,7 @@ void file_state_free(struct inode *inode)
         return;
     INVARIANT(runs_are_clean(file) && !file->listed,
               "I2: an inode with dirty data stays in memory");
-    pthread_mutex_destroy(&file->lock);
+    lock_destroy(&file->lock);
     free(file);
     inode->file = NULL;
 }

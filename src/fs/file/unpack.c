@@ -6,6 +6,8 @@
  */
 #include "fs/file/internal.h"
 
+#include "base/lock.h"
+
 #define ENTRIES 16
 
 struct entry {
@@ -26,7 +28,7 @@ int unpack_cache_new(struct unpack_cache **out)
 
     if (!cache)
         return fail(-ENOMEM, "no memory for unpacked extents");
-    pthread_mutex_init(&cache->lock, NULL);
+    lock_init(&cache->lock, RANK_UNPACKED);
     *out = cache;
     return 0;
 }
@@ -37,7 +39,7 @@ void unpack_cache_free(struct unpack_cache *cache)
         return;
     for (unsigned i = 0; i < ENTRIES; i++)
         free(cache->entries[i].data);
-    pthread_mutex_destroy(&cache->lock);
+    lock_destroy(&cache->lock);
     free(cache);
 }
 

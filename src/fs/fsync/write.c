@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "engine/extent/extent.h"
 #include "fs/fsync/write.h"
 
@@ -38,7 +39,7 @@ int fsync_init(struct fs *fs)
 
     if (!logs)
         return fail(-ENOMEM, "no memory for log trees");
-    pthread_mutex_init(&logs->lock, NULL);
+    lock_init(&logs->lock, RANK_FSYNC);
     pthread_cond_init(&logs->served, NULL);
     fs->logs = logs;
     return 0;
@@ -62,7 +63,7 @@ void fsync_release(struct fs *fs)
     if (!fs->logs)
         return;
     forget_logs(fs);
-    pthread_mutex_destroy(&fs->logs->lock);
+    lock_destroy(&fs->logs->lock);
     pthread_cond_destroy(&fs->logs->served);
     free(fs->logs);
     fs->logs = NULL;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/lock.h"
 #include "fs/inode/table.h"
 
 /* How many inodes that nobody uses are kept. */
@@ -107,7 +108,7 @@ int fs_init(struct fs *fs, struct store *store, const struct fs_options *options
         .options = *options,
         .inodes = table,
     };
-    pthread_mutex_init(&fs->inodes_lock, NULL);
+    lock_init(&fs->inodes_lock, RANK_INODES);
     return 0;
 }
 
@@ -115,8 +116,8 @@ static void inode_free(struct inode *inode)
 {
     if (inode->file && inode->fs->free_content)
         inode->fs->free_content(inode);
-    pthread_rwlock_destroy(&inode->lock);
-    pthread_mutex_destroy(&inode->item_lock);
+    rwlock_destroy(&inode->lock);
+    lock_destroy(&inode->item_lock);
     free(inode);
 }
 
@@ -132,7 +133,7 @@ void fs_release(struct fs *fs)
     }
     free(table->buckets);
     free(table);
-    pthread_mutex_destroy(&fs->inodes_lock);
+    lock_destroy(&fs->inodes_lock);
 }
 
 static void take(struct fs *fs, struct inode *inode)
@@ -179,8 +180,8 @@ struct inode *table_new_inode(struct fs *fs, struct tree_handle *tree, uint64_t 
     inode->written = item->transid;
     inode->disk_size = item->size;
     inode->tree_id = tree->root.id;
-    pthread_rwlock_init(&inode->lock, NULL);
-    pthread_mutex_init(&inode->item_lock, NULL);
+    rwlock_init(&inode->lock, RANK_INODE);
+    lock_init(&inode->item_lock, RANK_ITEM);
     return inode;
 }
 

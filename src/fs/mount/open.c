@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/lock.h"
 #include "disk/compress/compress.h"
 #include "fs/fsync/fsync.h"
 
@@ -349,7 +350,7 @@ static void tear_down(struct mount *m)
     fs_release(&m->fs);
     store_close(m->fs.store);
     pthread_cond_destroy(&m->priv->wake);
-    pthread_mutex_destroy(&m->priv->lock);
+    lock_destroy(&m->priv->lock);
     free(m->priv);
     free(m);
 }
@@ -414,7 +415,7 @@ static int mount_new(struct store *store, const struct copse_open_options *optio
         store_close(store);
         return ret;
     }
-    pthread_mutex_init(&priv->lock, NULL);
+    lock_init(&priv->lock, RANK_BACKGROUND);
     pthread_cond_init(&priv->wake, NULL);
     priv->commit_seconds = options->commit_seconds;
     priv->last_commit_ns = env_monotonic_ns(m->fs.env);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/lock.h"
 #include "fs/subvol/drop.h"
 
 /* Nodes that a step visits; fewer where there is no room for what that changes. */
@@ -32,7 +33,7 @@ int subvol_dead_init(struct fs *fs)
 
     if (!dead)
         return fail(-ENOMEM, "no memory for deleted subvolumes");
-    pthread_mutex_init(&dead->lock, NULL);
+    lock_init(&dead->lock, RANK_DEAD);
     fs->dead = dead;
     return 0;
 }
@@ -47,7 +48,7 @@ void subvol_dead_release(struct fs *fs)
         fs->dead->first = entry->next;
         free(entry);
     }
-    pthread_mutex_destroy(&fs->dead->lock);
+    lock_destroy(&fs->dead->lock);
     free(fs->dead);
     fs->dead = NULL;
 }

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/hash.h"
+#include "base/lock.h"
 
 #define INO_BITS 40
 #define SUBVOL_BITS 23 /* 63 together: the highest bit marks numbers from the table */
@@ -45,7 +46,7 @@ int subvols_init(struct fs *fs)
         free(numbers);
         return ret;
     }
-    pthread_mutex_init(&numbers->lock, NULL);
+    lock_init(&numbers->lock, RANK_NUMBERS);
     fs->numbers = numbers;
     return 0;
 }
@@ -61,7 +62,7 @@ void subvols_release(struct fs *fs)
         HASH_DEL(fs->numbers->by_pair, entry);
         free(entry);
     }
-    pthread_mutex_destroy(&fs->numbers->lock);
+    lock_destroy(&fs->numbers->lock);
     free(fs->numbers);
     fs->numbers = NULL;
 }

@@ -2,6 +2,7 @@
 /* In which order everything is looked at. */
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "ops/check/internal.h"
 
 #define MEMORY_DEFAULT (256 * MIB)
@@ -150,13 +151,13 @@ int check_run_for(struct env *env, struct dev *dev, const struct copse_check_opt
     c->env = env;
     c->options = options;
     c->sink = sink;
-    pthread_mutex_init(&c->lock, NULL);
+    lock_init(&c->lock, RANK_CHECK);
     ret = vol_open(env, &dev, 1, &open_options, &c->vol);
     ret = ret < 0 ? check_closed(c, ret, &found) : check_volume(c, &found);
     if (c->vol)
         vol_close(c->vol);
     report_free(c);
-    pthread_mutex_destroy(&c->lock);
+    lock_destroy(&c->lock);
     if (ret == 0)
         *result = found;
     return ret;

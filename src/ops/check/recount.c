@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/lock.h"
 #include "ops/check/internal.h"
 
 struct recount {
@@ -236,12 +237,12 @@ int check_references(struct check *c)
             c->ledger[slot] += c->lanes[i].ledger[slot];
     if (!c->extents_known || agrees(c->ledger))
         return 0;
-    pthread_mutex_init(&r.lock, NULL);
+    lock_init(&r.lock, RANK_RECOUNT);
     pile_init(&r.listed, sizeof(struct reference), &c->budget);
     pile_init(&r.met, sizeof(struct reference), &c->budget);
     ret = recount(&r);
     pile_free(&r.listed);
     pile_free(&r.met);
-    pthread_mutex_destroy(&r.lock);
+    lock_destroy(&r.lock);
     return ret;
 }
