@@ -99,6 +99,16 @@ void write_file(const char *name, enum content content, size_t len)
     close(fd);
 }
 
+void sync_here(void)
+{
+    int fd = open(".", O_RDONLY | O_DIRECTORY);
+
+    if (!must(fd, "open", "."))
+        return;
+    must(syncfs(fd), "syncfs", ".");
+    close(fd);
+}
+
 void enter(const char *dir)
 {
     must_or(mkdir(dir, 0755), EEXIST, "mkdir", dir);

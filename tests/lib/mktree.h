@@ -32,6 +32,7 @@ void fill(enum content content, void *buf, size_t len, uint64_t offset);
 int make_file(const char *name); /* open for reading and writing */
 void append_content(int fd, enum content content, uint64_t offset, size_t len);
 void write_file(const char *name, enum content content, size_t len);
+void sync_here(void);        /* the file system it works in, not all of the machine's */
 void enter(const char *dir); /* makes it if it is missing */
 void leave(void);
 void name_of_length(char *out, size_t len, const char *prefix);

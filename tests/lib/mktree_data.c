@@ -270,7 +270,7 @@ void make_churn(void)
         snprintf(name, sizeof(name), "piece-%03d", i);
         write_file(name, opt.quick || i % 3 ? TEXT : RANDOM, BLOCK + 100 + (random_u64() & 8191));
     }
-    sync();
+    sync_here();
     for (int i = 0; i < nr; i++) {
         if (i % 2 == 0)
             continue;

@@ -92,7 +92,7 @@ void make_subvolumes(void)
     change("snapshot-of-snapshot", 4);
     snapshot("base", "deleted", false);
     change("deleted", 5);
-    sync();
+    sync_here();
     delete_subvolume("deleted");
     must(rename("snapshot-of-snapshot", "between/renamed"), "rename", "snapshot-of-snapshot");
 }
