@@ -88,6 +88,24 @@ int durable_inode(struct logging *l, uint64_t ino, struct inode_item *item, bool
     return 0;
 }
 
+/*
+ * Linux replays an item over that of the last commit by making that larger, and ends in a BUG where
+ * both together are more than a leaf: it leaves such a leaf unsplit, as it could not be split so
+ * that both fit.
+ */
+static int may_replace(struct logging *l, const struct key *key, uint32_t size)
+{
+    uint32_t most = l->engine->nodesize - NODE_HEADER_SIZE - LEAF_ITEM_SIZE;
+    AUTO_PATH struct path path = PATH_INIT;
+
+    if (2 * size <= most)
+        return 0;
+    int ret = tree_search(&l->log->durable, key, &path);
+    if (ret != 0)
+        return MIN(ret, 0);
+    return path_size(&path) < size && path_size(&path) + size > most ? FULL_COMMIT : 0;
+}
+
 /* Item, names and attributes: all of them, as replay takes away what the log does not have. */
 static int wish_items(struct logging *l, struct inode *inode)
 {
@@ -115,6 +133,7 @@ static int wish_items(struct logging *l, struct inode *inode)
         default:
             return FULL_COMMIT;
         }
+        PASS(may_replace(l, &key, path_size(&path)));
         TRY(wish_add(l, &key, path_data(&path), path_size(&path)));
     }
     return MIN(ret, 0);

@@ -259,6 +259,42 @@ static int old_name(struct logging *l, const struct name *name)
     return found ? todo_add(l, name->parent) : FULL_COMMIT;
 }
 
+/*
+ * A name that only the log had. Who has taken it since gets it there, too: it never was free. Where
+ * the last commit has it, for something else, that would come back.
+ */
+static int name_is_free(struct logging *l, const struct name *name)
+{
+    struct dir_item head;
+    struct inode *dir;
+    bool found;
+
+    TRY(log_find(l, name->parent, &dir, &found));
+    if (!found)
+        return FULL_COMMIT;
+    TRY(find_entry(&l->tree->root, name, &head, &found));
+    if (found)
+        return head.location.type == KEY_INODE_ITEM ? todo_add(l, head.location.objectid)
+                                                    : FULL_COMMIT;
+    TRY(find_entry(&l->log->durable, name, &head, &found));
+    return found ? FULL_COMMIT : 0;
+}
+
+/* What an earlier log said that the last commit did not, and that is so no more. */
+static int logged_names(struct logging *l, uint64_t ino, const struct name_list *now,
+                        const struct name_list *old)
+{
+    AUTO_FREE struct name_list *logged = malloc(sizeof(*logged));
+
+    if (!logged)
+        return fail(-ENOMEM, "no memory for a log");
+    PASS(list_names(&l->log->root, ino, logged));
+    for (size_t i = 0; i < logged->count; i++)
+        if (!has_name(now, &logged->name[i]) && !has_name(old, &logged->name[i]))
+            PASS(name_is_free(l, &logged->name[i]));
+    return 0;
+}
+
 static int need(struct logging *l, struct inode *inode, bool durable, struct name_list *now,
                 struct name_list *old)
 {
@@ -275,7 +311,7 @@ static int need(struct logging *l, struct inode *inode, bool durable, struct nam
     for (size_t i = 0; i < old->count; i++)
         if (!has_name(now, &old->name[i]))
             PASS(old_name(l, &old->name[i]));
-    return 0;
+    return logged_names(l, inode->ino, now, old);
 }
 
 int names_need(struct logging *l, struct inode *inode, bool durable)
@@ -306,24 +342,6 @@ static int log_says_regular(struct logging *l, uint64_t ino, bool *is)
     inode_item_decode(&item, path_data(&path));
     *is = S_ISREG(item.mode);
     return 0;
-}
-
-/* A name that only the log had. Who has taken it since gets it there, too: it never was free. */
-static int name_is_free(struct logging *l, const struct name *name)
-{
-    struct dir_item head;
-    struct inode *dir;
-    bool found;
-
-    TRY(log_find(l, name->parent, &dir, &found));
-    if (!found)
-        return FULL_COMMIT;
-    TRY(find_entry(&l->tree->root, name, &head, &found));
-    if (found)
-        return head.location.type == KEY_INODE_ITEM ? todo_add(l, head.location.objectid)
-                                                    : FULL_COMMIT;
-    TRY(find_entry(&l->log->durable, name, &head, &found));
-    return found ? FULL_COMMIT : 0;
 }
 
 int log_gone(struct logging *l, uint64_t ino)

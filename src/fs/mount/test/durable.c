@@ -374,6 +374,60 @@ static void what_the_last_commit_has_does_not_come_back(void **state)
     env_seeded_free(env);
 }
 
+/* A name goes over what the last commit has there, and goes again: each time with an fsync. */
+static void what_a_name_was_laid_over_does_not_come_back(void **state)
+{
+    struct env *env = env_seeded_new(1);
+    struct inode *inode, *other;
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    other = new_synced(&gate, "other", "other");
+    inode_put(new_synced(&gate, "name", "old"));
+    ok(mount_sync(gate.m));
+    ok(mount_unlink(gate.m, gate.m->root, "name", 4));
+    ok(mount_link(gate.m, other, gate.m->root, "name", 4));
+    ok(mount_fsync(gate.m, other, false));
+    ok(mount_unlink(gate.m, gate.m->root, "name", 4));
+    ok(mount_fsync(gate.m, other, false));
+    inode_put(other);
+    inode_put(gate.file);
+    mount_crash(gate.m);
+    gate_mount(&gate, env);
+    assert_int_equal(mount_lookup(gate.m, gate.m->root, "name", 4, &inode), -ENOENT);
+    expect_content(&gate, "other", "other");
+    ok(mount_close(gate.m));
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
+/* Linux dies where an attribute grows so much in its replay. */
+static void an_attribute_that_grows_beyond_a_leaf_is_committed(void **state)
+{
+    static const uint8_t value[12000];
+    struct env *env = env_seeded_new(1);
+    struct fsync_counters counters;
+    struct gate gate;
+
+    (void)state;
+    gate_new(&gate, env);
+    ok(mount_setxattr(gate.m, gate.file, "user.grows", value, 6000, 0));
+    ok(mount_sync(gate.m));
+    ok(mount_setxattr(gate.m, gate.file, "user.new", value, sizeof(value), 0));
+    ok(mount_fsync(gate.m, gate.file, false));
+    fsync_counters(&gate.m->fs, &counters);
+    assert_int_equal(counters.commits, 0);
+    ok(mount_setxattr(gate.m, gate.file, "user.grows", value, sizeof(value), 0));
+    ok(mount_fsync(gate.m, gate.file, false));
+    fsync_counters(&gate.m->fs, &counters);
+    assert_int_equal(counters.commits, 1);
+    inode_put(gate.file);
+    ok(mount_close(gate.m));
+    dev_close(gate.lower);
+    env_seeded_free(env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +439,8 @@ int main(void)
         cmocka_unit_test(what_came_and_went_needs_no_commit),
         cmocka_unit_test(an_fsync_of_what_is_durable_flushes_nothing),
         cmocka_unit_test(what_the_last_commit_has_does_not_come_back),
+        cmocka_unit_test(what_a_name_was_laid_over_does_not_come_back),
+        cmocka_unit_test(an_attribute_that_grows_beyond_a_leaf_is_committed),
     };
 
     return cmocka_run_group_tests_name("mount/durable", tests, NULL, NULL);
