@@ -267,6 +267,8 @@ static const struct {
     /* Both names of a file went, from two directories, and one of these alone was in the log. */
     {{"unlink A/bar", "-"}, {"unlink B/bar", "fsync B"}},
     {{"link A/bar new", "sync"}, {"unlink A/bar", "-"}, {"unlink B/bar", "fsync B"}},
+    /* A name went that had hidden, in an earlier log, what the last commit has there. */
+    {{"unlink A/foo", "-"}, {"link A/bar A/foo", "fsync A/bar"}, {"unlink A/foo", "fsync A/bar"}},
 };
 
 static size_t number_named(const char *(*name)(size_t), size_t count, const char *wanted)

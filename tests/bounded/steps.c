@@ -58,6 +58,7 @@ static const struct step steps[] = {
     {"link A/foo A/new", LINK, "A/foo", "A/new", 0, 0},
     {"link A/foo B/foo", LINK, "A/foo", "B/foo", 0, 0},
     {"link A/bar new", LINK, "A/bar", "new", 0, 0},
+    {"link A/bar A/foo", LINK, "A/bar", "A/foo", 0, 0},
     {"rename A/foo A/new", RENAME, "A/foo", "A/new", 0, 0},
     {"rename A/foo B/foo", RENAME, "A/foo", "B/foo", 0, 0},
     {"rename A/foo A/bar", RENAME, "A/foo", "A/bar", 0, 0},
