@@ -3,8 +3,8 @@
 #
 # check.sh BUILD LOGS [--meson-only]: runs the tests of a build directory and leaves their TAP in
 # LOGS for tap-sum.sh. The tests that meson knows, then the bats files of tests/*/ (--meson-only: the
-# first without those of the sources themselves, and fuzzing, for a second build of the same tree). Says nothing
-# about the outcome by its exit status except that something could not be run at all.
+# first without those of the sources themselves, and fuzzing, for a second build of the same tree).
+# Says nothing about the outcome by its exit status except that something could not be run at all.
 set -u
 
 top=$(dirname "$(dirname "$(readlink -f "$0")")")

@@ -167,8 +167,7 @@ static int prealloc_each(struct inode *inode, uint64_t start, uint64_t limit, bo
     return 0;
 }
 
-/* Allocates all such stretches of [start, limit), or nothing when there is not the space for them.
- */
+/* Allocates all such stretches of [start, limit); none when there is no space for what was seen. */
 static int prealloc_missing(struct inode *inode, uint64_t start, uint64_t limit, bool over)
 {
     struct promise promise = {0};

@@ -4,26 +4,17 @@
  * the changes, and is not done yet, or failed. And a log commit lets others change things while the
  * device flushes, but no other superblock past its own.
  */
-#include "base/test/unit.h"
+#include "fs/mount/test/bed.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
-#include "base/bits.h"
-#include "base/env.h"
-#include "disk/dev/dev.h"
 #include "disk/format/format.h"
 #include "fs/fsync/fsync.h"
-#include "fs/mount/mount.h"
-#include "ops/mkfs/mkfs.h"
 
 #define YIELDS 100000 /* for a thread that does not wait to come to its end */
-
-static const struct copse_cred root_cred;
 
 /* A device whose flushes fail, or let another thread do something while they go on. */
 struct gate {
@@ -60,13 +51,6 @@ static int gate_write(struct dev *dev, uint64_t off, const void *buf, size_t len
     if (off == super_offset(0) && gate->started)
         atomic_store(&gate->super_written, true);
     return ret;
-}
-
-static void ok(int ret)
-{
-    if (ret < 0)
-        print_error("%d: %s\n", ret, fail_message());
-    assert_int_equal(ret, 0);
 }
 
 static int fsync_it(struct gate *gate)
@@ -167,6 +151,21 @@ static void gate_new(struct gate *gate, struct env *env)
     ok(mount_pwrite(gate->m, gate->file, "content", 7, 0, &done));
 }
 
+static void gate_free(struct gate *gate, struct env *env)
+{
+    ok(mount_close(gate->m));
+    dev_close(gate->lower);
+    env_seeded_free(env);
+}
+
+/* The power goes; what the device has is mounted anew. */
+static void gate_crash(struct gate *gate, struct env *env)
+{
+    inode_put(gate->file);
+    mount_crash(gate->m);
+    gate_mount(gate, env);
+}
+
 static void an_fsync_waits_for_the_commit_of_another(void **state)
 {
     struct env *env = env_seeded_new(1);
@@ -181,9 +180,7 @@ static void an_fsync_waits_for_the_commit_of_another(void **state)
     assert_int_equal(gate.ret, 0);
     assert_true(gate.was_written);
     inode_put(gate.file);
-    ok(mount_close(gate.m));
-    dev_close(gate.lower);
-    env_seeded_free(env);
+    gate_free(&gate, env);
 }
 
 static void an_fsync_behind_a_failed_commit_fails(void **state)
@@ -216,9 +213,7 @@ static void others_change_things_while_an_fsync_flushes(void **state)
     assert_true(gate.started);
     assert_int_equal(gate.ret, 0);
     inode_put(gate.file);
-    ok(mount_close(gate.m));
-    dev_close(gate.lower);
-    env_seeded_free(env);
+    gate_free(&gate, env);
 }
 
 static void look_for(struct gate *gate, const char *name)
@@ -242,14 +237,10 @@ static void a_commit_waits_for_a_log_commit(void **state)
     assert_true(gate.started);
     pthread_join(gate.thread, NULL);
     assert_int_equal(gate.ret, 0);
-    inode_put(gate.file);
-    mount_crash(gate.m);
-    gate_mount(&gate, env);
+    gate_crash(&gate, env);
     look_for(&gate, "dir");
     look_for(&gate, "file");
-    ok(mount_close(gate.m));
-    dev_close(gate.lower);
-    env_seeded_free(env);
+    gate_free(&gate, env);
 }
 
 static void a_commit_behind_a_failed_log_commit_fails(void **state)
@@ -318,15 +309,11 @@ static void what_came_and_went_needs_no_commit(void **state)
     ok(mount_fsync(gate.m, gate.file, false));
     fsync_counters(&gate.m->fs, &counters);
     assert_int_equal(counters.commits, 0);
-    inode_put(gate.file);
-    mount_crash(gate.m);
-    gate_mount(&gate, env);
+    gate_crash(&gate, env);
     expect_content(&gate, "file", "content");
     expect_content(&gate, "kept", "after");
     assert_int_equal(mount_lookup(gate.m, gate.m->root, "journal", 7, &inode), -ENOENT);
-    ok(mount_close(gate.m));
-    dev_close(gate.lower);
-    env_seeded_free(env);
+    gate_free(&gate, env);
 }
 
 static void an_fsync_of_what_is_durable_flushes_nothing(void **state)
@@ -345,9 +332,7 @@ static void an_fsync_of_what_is_durable_flushes_nothing(void **state)
     ok(mount_fsync(gate.m, gate.file, false));
     assert_int_equal(gate.flushes, before + 2);
     inode_put(gate.file);
-    ok(mount_close(gate.m));
-    dev_close(gate.lower);
-    env_seeded_free(env);
+    gate_free(&gate, env);
 }
 
 /* It would be what is left when the file that took its name is taken out of the log. */
@@ -365,13 +350,9 @@ static void what_the_last_commit_has_does_not_come_back(void **state)
     inode_put(new_synced(&gate, "name", "new"));
     ok(mount_unlink(gate.m, gate.m->root, "name", 4));
     ok(mount_fsync(gate.m, gate.file, false));
-    inode_put(gate.file);
-    mount_crash(gate.m);
-    gate_mount(&gate, env);
+    gate_crash(&gate, env);
     assert_int_equal(mount_lookup(gate.m, gate.m->root, "name", 4, &inode), -ENOENT);
-    ok(mount_close(gate.m));
-    dev_close(gate.lower);
-    env_seeded_free(env);
+    gate_free(&gate, env);
 }
 
 /* A name goes over what the last commit has there, and goes again: each time with an fsync. */
@@ -392,14 +373,10 @@ static void what_a_name_was_laid_over_does_not_come_back(void **state)
     ok(mount_unlink(gate.m, gate.m->root, "name", 4));
     ok(mount_fsync(gate.m, other, false));
     inode_put(other);
-    inode_put(gate.file);
-    mount_crash(gate.m);
-    gate_mount(&gate, env);
+    gate_crash(&gate, env);
     assert_int_equal(mount_lookup(gate.m, gate.m->root, "name", 4, &inode), -ENOENT);
     expect_content(&gate, "other", "other");
-    ok(mount_close(gate.m));
-    dev_close(gate.lower);
-    env_seeded_free(env);
+    gate_free(&gate, env);
 }
 
 /* Linux dies where an attribute grows so much in its replay. */
@@ -423,9 +400,7 @@ static void an_attribute_that_grows_beyond_a_leaf_is_committed(void **state)
     fsync_counters(&gate.m->fs, &counters);
     assert_int_equal(counters.commits, 1);
     inode_put(gate.file);
-    ok(mount_close(gate.m));
-    dev_close(gate.lower);
-    env_seeded_free(env);
+    gate_free(&gate, env);
 }
 
 int main(void)

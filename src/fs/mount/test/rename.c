@@ -3,53 +3,21 @@
  * Promise: a rename that fails has renamed nothing, also when what fails is the whiteout that it
  * should leave behind.
  */
-#include "base/test/unit.h"
-
-#include <string.h>
-#include <sys/stat.h>
-
-#include "base/bits.h"
-#include "base/env.h"
-#include "disk/dev/dev.h"
-#include "fs/mount/mount.h"
-#include "ops/mkfs/mkfs.h"
-
-static const struct copse_cred root_cred;
+#include "fs/mount/test/bed.h"
 
 struct world {
-    struct env *env;
-    struct dev *disk;
-    struct mount *m;
+    struct bed bed;
     struct inode *a, *b; /* directories */
 };
 
-static void ok(int ret)
-{
-    if (ret < 0)
-        print_error("%d: %s\n", ret, fail_message());
-    assert_int_equal(ret, 0);
-}
-
-static void world_open(struct world *w)
-{
-    struct copse_open_options options = COPSE_OPEN_OPTIONS_INIT;
-    struct dev *dev = dev_borrow(w->disk);
-
-    ok(mount_open(w->env, &dev, 1, &options, &w->m));
-}
-
 static void world_new(struct world *w)
 {
-    struct mkfs_options options = MKFS_OPTIONS_INIT;
     struct inode *file;
 
-    *w = (struct world){.env = env_seeded_new(1), .disk = dev_mem_new(256 * MIB)};
-    assert_non_null(w->disk);
-    ok(mkfs_run(w->env, w->disk, &options, NULL));
-    world_open(w);
-    ok(mount_mkdir(w->m, w->m->root, "a", 1, 0755, &root_cred, &w->a));
-    ok(mount_mkdir(w->m, w->m->root, "b", 1, 0755, &root_cred, &w->b));
-    ok(mount_mknod(w->m, w->a, "file", 4, S_IFREG | 0644, 0, &root_cred, &file));
+    bed_new(&w->bed, 256 * MIB);
+    ok(mount_mkdir(w->bed.m, w->bed.m->root, "a", 1, 0755, &root_cred, &w->a));
+    ok(mount_mkdir(w->bed.m, w->bed.m->root, "b", 1, 0755, &root_cred, &w->b));
+    ok(mount_mknod(w->bed.m, w->a, "file", 4, S_IFREG | 0644, 0, &root_cred, &file));
     inode_put(file);
 }
 
@@ -57,16 +25,14 @@ static void world_free(struct world *w)
 {
     inode_put(w->a);
     inode_put(w->b);
-    ok(mount_close(w->m));
-    dev_close(w->disk);
-    env_seeded_free(w->env);
+    bed_free(&w->bed);
 }
 
 static uint32_t mode_of(struct world *w, struct inode *dir, const char *name)
 {
     struct inode *inode;
 
-    if (mount_lookup(w->m, dir, name, strlen(name), &inode) < 0)
+    if (mount_lookup(w->bed.m, dir, name, strlen(name), &inode) < 0)
         return 0;
     uint32_t mode = inode->item.mode;
     inode_put(inode);
@@ -75,7 +41,7 @@ static uint32_t mode_of(struct world *w, struct inode *dir, const char *name)
 
 static int rename_with_whiteout(struct world *w, struct inode *to)
 {
-    return mount_rename(w->m, w->a, "file", 4, to, "new", 3, COPSE_RENAME_WHITEOUT);
+    return mount_rename(w->bed.m, w->a, "file", 4, to, "new", 3, COPSE_RENAME_WHITEOUT);
 }
 
 static void a_whiteout_stands_where_the_name_was(void **state)
@@ -87,7 +53,7 @@ static void a_whiteout_stands_where_the_name_was(void **state)
     ok(rename_with_whiteout(&w, w.b));
     assert_int_equal(mode_of(&w, w.a, "file"), S_IFCHR);
     assert_int_equal(mode_of(&w, w.b, "new"), S_IFREG | 0644);
-    ok(mount_sync(w.m));
+    ok(mount_sync(w.bed.m));
     world_free(&w);
 }
 
@@ -107,7 +73,7 @@ static void without_a_whiteout_there_is_no_rename(void **state)
     }
     /* Nothing nameless was left behind, and the file system goes on. */
     w.a->dir_next_index = 0;
-    ok(mount_sync(w.m));
+    ok(mount_sync(w.bed.m));
     ok(rename_with_whiteout(&w, w.b));
     world_free(&w);
 }
